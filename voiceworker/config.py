@@ -1,0 +1,352 @@
+"""Settings: the only reader of the environment, of `.env` and of the agents' YAML.
+
+Everything is typed, frozen and complete; what is wrong is refused at start with the place, the reason and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import dotenv
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+ROOT = Path(__file__).resolve().parent.parent
+"the checkout: agents/, livekit.yaml, web/ and var/ lie here"
+
+PREFIX = "VOICEWORKER_"
+
+
+class ConfigError(Exception):
+    """A setting or a file is wrong. The text is one line for a person: place, reason, remedy."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+# --- environment -------------------------------------------------------------------------------------------------
+
+
+class Settings(Frozen):
+    """What the environment says. `.env.example` documents each variable; a test loads it."""
+
+    livekit_url: str = "ws://127.0.0.1:7880"
+    livekit_url_given: bool = False
+    "True when LIVEKIT_URL was set: somebody runs an SFU for us, and we start none"
+    livekit_api_key: str = ""
+    livekit_api_secret: str = ""
+    public_livekit_url: str = ""
+    "what clients are told to connect to, when it differs from livekit_url"
+    agent_name: str = "voiceworker"
+    "the name under which the worker takes dispatches"
+    default_agent: str = "frontdesk"
+    agents_directory: Path = ROOT / "agents"
+    data_directory: Path = ROOT / "var"
+    web_directory: Path = ROOT / "web" / "dist"
+    database_url: str = ""
+    "SQLAlchemy URL of the records; empty: SQLite in data_directory"
+    api_host: str = "127.0.0.1"
+    api_port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    api_key: str = ""
+    "used by `voiceworker call` only: the key it sends to the API"
+    worker_port: Annotated[int, Field(ge=1, le=65535)] = 8081
+    max_calls: Annotated[int, Field(ge=1, le=1000)] = 4
+    cors_origins: tuple[str, ...] = ()
+    turn_urls: tuple[str, ...] = ()
+    turn_secret: str = ""
+    clock: datetime | None = None
+    "pins the business clock of a rehearsal; None: the real one"
+    openai_api_key: str = ""
+    deepgram_api_key: str = ""
+
+    @field_validator("cors_origins", "turn_urls", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("clock")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("needs an offset, as in 2026-11-23T09:00:00+00:00")
+        return value
+
+    @field_validator("livekit_url", "public_livekit_url")
+    @classmethod
+    def _websocket(cls, value: str) -> str:
+        if value and not re.match(r"^(ws|http)s?://[^/\s]+", value):
+            raise ValueError("must look like ws://host:port or wss://host")
+        return re.sub(r"^http", "ws", value)
+
+    @property
+    def records_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_directory / 'voiceworker.db'}"
+
+    @property
+    def client_livekit_url(self) -> str:
+        return self.public_livekit_url or self.livekit_url
+
+    def now(self) -> datetime:
+        """The business clock: pinned in a rehearsal, else the real time, aware."""
+        return self.clock or datetime.now(UTC)
+
+
+_FOREIGN = {
+    "LIVEKIT_URL": "livekit_url",
+    "LIVEKIT_API_KEY": "livekit_api_key",
+    "LIVEKIT_API_SECRET": "livekit_api_secret",
+    "OPENAI_API_KEY": "openai_api_key",
+    "DEEPGRAM_API_KEY": "deepgram_api_key",
+}
+_OURS = {
+    PREFIX + name.upper(): name
+    for name in Settings.model_fields
+    if name not in {*_FOREIGN.values(), "livekit_url_given"}
+}
+VARIABLES: Mapping[str, str] = _FOREIGN | _OURS
+"environment variable -> field of Settings"
+
+
+def read_environment(dotenv_path: Path | None = None) -> dict[str, str]:
+    """The process environment over the values of the `.env` file (the environment wins)."""
+    path = ROOT / ".env" if dotenv_path is None else dotenv_path
+    from_file = {key: value for key, value in dotenv.dotenv_values(path).items() if value} if path.is_file() else {}
+    return from_file | dict(os.environ)
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environment` (default: `.env` and the process environment).
+
+    Raises ConfigError that names the variable, what is wrong with it and what is allowed.
+    """
+    given = read_environment() if environment is None else environment
+    for variable in given:
+        if variable.startswith(PREFIX) and variable not in VARIABLES:
+            close = difflib.get_close_matches(variable, VARIABLES, n=1)
+            hint = f"did you mean {close[0]}?" if close else "the variables are listed in .env.example"
+            raise ConfigError(f"{variable}: no such setting; {hint}")
+    values: dict[str, Any] = {field: given[name] for name, field in VARIABLES.items() if given.get(name)}
+    values["livekit_url_given"] = "livekit_url" in values
+    try:
+        return Settings(**values)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = str(first["loc"][0])
+        name = next(variable for variable, own in VARIABLES.items() if own == field)
+        raise ConfigError(f"{name}: {_reason(first)}") from None
+
+
+# --- agent definitions -------------------------------------------------------------------------------------------
+
+
+class ModelLists(Frozen):
+    """Each a list by preference: the first that is usable answers."""
+
+    stt: tuple[str, ...] = ("pocketsphinx",)
+    llm: tuple[str, ...] = ("script",)
+    tts: tuple[str, ...] = ("espeak/en-us",)
+
+    @field_validator("stt", "llm", "tts", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class TurnSettings(Frozen):
+    eagerness: Literal["patient", "balanced", "eager"] = "balanced"
+
+
+class Limits(Frozen):
+    max_seconds: Annotated[int, Field(ge=10, le=86400)] = 1800
+    silence_seconds: Annotated[float, Field(ge=3, le=600)] = 15
+    "how long both may be silent before the caller is asked whether he is still there; as long again before the goodbye"
+
+
+class Farewells(Frozen):
+    """What the agent says of its own accord."""
+
+    still_there: str = "Are you still there?"
+    silent: str = "I can't hear you, so I will hang up now. Please call again any time. Goodbye."
+    time_limit: str = "I am sorry, our time for this call is up. Please call again any time. Goodbye."
+    trouble: str = "I am sorry, something went wrong on my side. Please call again in a moment. Goodbye."
+
+
+class AgentDefinition(Frozen):
+    """One file of agents/."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    timezone: str = "UTC"
+    instructions: str
+    greeting: str
+    models: ModelLists = ModelLists()
+    turns: TurnSettings = TurnSettings()
+    tools: tuple[str, ...] = ()
+    tool_settings: dict[str, dict[str, Any]] = {}
+    limits: Limits = Limits()
+    phrases: Farewells = Farewells()
+    script: dict[str, Any] = {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("no such time zone; use a name like Europe/London") from None
+        return value
+
+
+class AgentFile:
+    """A parsed YAML file that can still say on which line a key stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ConfigError(f"{path}: no such file") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from None
+        try:
+            self._root = yaml.compose(text, Loader=yaml.CSafeLoader)
+            self.data: Any = yaml.load(text, Loader=yaml.CSafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else 1
+            problem = getattr(error, "problem", None) or "not YAML"
+            raise ConfigError(f"{path}:{line}: not valid YAML: {problem}") from None
+        if not isinstance(self.data, dict):
+            raise ConfigError(f"{path}:1: must be a mapping with the keys {_names(AgentDefinition)}")
+        self._refuse_doubles(self._root)
+
+    def line(self, place: tuple[str | int, ...]) -> int:
+        """The 1-based line of the key or list item at `place`; of the nearest parent that stands in the file."""
+        node, line = self._root, 1
+        for step in place:
+            if isinstance(node, yaml.MappingNode):
+                found = next((pair for pair in node.value if pair[0].value == str(step)), None)
+                if found is None:
+                    break
+                line, node = found[0].start_mark.line + 1, found[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+    def error(self, place: tuple[str | int, ...], reason: str) -> ConfigError:
+        where = ".".join(str(step) for step in place)
+        return ConfigError(f"{self.path}:{self.line(place)}: {where}: {reason}")
+
+    def _refuse_doubles(self, node: Any) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise ConfigError(f"{self.path}:{key.start_mark.line + 1}: {key.value}: stands here twice")
+                seen.add(key.value)
+                self._refuse_doubles(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                self._refuse_doubles(item)
+
+
+def load_agent(path: Path) -> AgentDefinition:
+    """The definition in the file. Raises ConfigError `FILE:LINE: KEY: reason; allowed values`."""
+    file = AgentFile(path)
+    try:
+        definition = AgentDefinition(**file.data)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise file.error(_place(first["loc"]), _reason(first)) from None
+    except TypeError:
+        raise ConfigError(f"{path}:1: keys must be words: {_names(AgentDefinition)}") from None
+    if definition.name != path.stem:
+        raise file.error(("name",), f"is {definition.name!r} but the file is called {path.name}; name both alike")
+    return definition
+
+
+class AgentCatalog:
+    """The agents of a folder. A changed file serves the next session; a broken one leaves the last good one in force."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._good: dict[str, tuple[float, AgentDefinition]] = {}
+        self.problems: dict[str, str] = {}
+        "name -> why its file is refused at present"
+
+    def names(self) -> list[str]:
+        """The names of all agents whose file is, or has been, good; sorted."""
+        present = sorted(path.stem for path in self._directory.glob("*.yaml"))
+        return [name for name in present if self.get(name) is not None]
+
+    def get(self, name: str) -> AgentDefinition | None:
+        """The newest good version, or None when there is none. Reads the file again only when it has changed."""
+        if not re.match(r"^[a-z][a-z0-9_-]{0,40}$", name):
+            return None
+        path = self._directory / f"{name}.yaml"
+        try:
+            changed_at = path.stat().st_mtime
+        except OSError:
+            return None
+        known = self._good.get(name)
+        if known is not None and known[0] == changed_at:
+            return known[1]
+        try:
+            definition = load_agent(path)
+        except ConfigError as error:
+            self.problems[name] = str(error)
+            return known[1] if known else None
+        self.problems.pop(name, None)
+        self._good[name] = (changed_at, definition)
+        return definition
+
+
+# --- wording -----------------------------------------------------------------------------------------------------
+
+
+def _names(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)
+
+
+def _place(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    return tuple(location)
+
+
+def _reason(error: Any) -> str:
+    """One clause for a person out of a pydantic error; the value itself is never echoed (it may be a secret)."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        owner = _owner(error["loc"])
+        key = str(error["loc"][-1])
+        close = difflib.get_close_matches(key, owner.model_fields, n=1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        return f"no such key; {guess}Allowed here: {_names(owner)}"
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(context.get("error", error["msg"]))
+    message: str = error["msg"]
+    return message[0].lower() + message[1:]
+
+
+def _owner(location: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model in which the key at `location` stands."""
+    owner: type[BaseModel] = AgentDefinition
+    for step in location[:-1]:
+        field = owner.model_fields.get(str(step))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            break
+        owner = field.annotation
+    return owner

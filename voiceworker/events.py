@@ -1,0 +1,170 @@
+"""The vocabulary: what can happen in a call, as facts in the past tense, and their JSON form.
+
+A fact knows nothing of who tells it: session, sequence and time belong to the `Envelope`. Its JSON is flat:
+`{"type": "user.transcript", "session": "ses_...", "sequence": 17, "time": "<RFC 3339>", "text": "...", ...}`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted(Event):
+    type: ClassVar[str] = "session.started"
+    agent: str
+    "name of the agent definition"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded(Event):
+    type: ClassVar[str] = "session.ended"
+    reason: str
+    """caller_left | caller_silent | caller_never_joined | agent_hung_up | time_limit | room_closed | worker_shutdown |
+    error"""
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeechStarted(Event):
+    type: ClassVar[str] = "user.speech_started"
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeechStopped(Event):
+    type: ClassVar[str] = "user.speech_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class UserTranscript(Event):
+    type: ClassVar[str] = "user.transcript"
+    text: str
+    final: bool
+    language: str = ""
+    "BCP 47, empty when the recogniser does not say"
+    typed: bool = False
+    "written in the chat, not spoken"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpeechStarted(Event):
+    type: ClassVar[str] = "agent.speech_started"
+    first_audio_ms: int | None = None
+    "from the end of the caller's speech to the first audio of the reply; None when the agent spoke unasked"
+    parts: dict[str, int] = field(default_factory=dict)
+    "where the milliseconds went, by name: end_of_turn, transcription, llm, tts, playout"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpeechStopped(Event):
+    type: ClassVar[str] = "agent.speech_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInterrupted(Event):
+    type: ClassVar[str] = "agent.interrupted"
+    heard_text: str
+    "what the caller can have heard before the cut"
+    unheard_text: str
+    "what had been written but was cut off; empty when it is not known"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTranscript(Event):
+    type: ClassVar[str] = "agent.transcript"
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(Event):
+    type: ClassVar[str] = "tool.called"
+    tool: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned(Event):
+    type: ClassVar[str] = "tool.returned"
+    tool: str
+    call_id: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsRouted(Event):
+    type: ClassVar[str] = "models.routed"
+    rule: str
+    "which route of the agent's file chose them; `default` when none did"
+    stt: str
+    llm: str
+    tts: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOccurred(Event):
+    type: ClassVar[str] = "error"
+    where: str
+    "stt | llm | tts | tool | session"
+    message: str
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    kind.type: kind
+    for kind in (
+        SessionStarted,
+        SessionEnded,
+        UserSpeechStarted,
+        UserSpeechStopped,
+        UserTranscript,
+        AgentSpeechStarted,
+        AgentSpeechStopped,
+        AgentInterrupted,
+        AgentTranscript,
+        ToolCalled,
+        ToolReturned,
+        ModelsRouted,
+        ErrorOccurred,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event as it happened in one session."""
+
+    session: str
+    sequence: int
+    "1, 2, 3 ... without gaps within a session"
+    time: datetime
+    "when it happened, aware"
+    event: Event
+
+    def to_json(self) -> str:
+        head = {
+            "type": self.event.type,
+            "session": self.session,
+            "sequence": self.sequence,
+            "time": self.time.isoformat(timespec="milliseconds"),
+        }
+        return json.dumps(head | dataclasses.asdict(self.event), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Envelope:
+        """Raises ValueError when `text` is not an envelope of an event known here."""
+        try:
+            body: dict[str, Any] = json.loads(text)
+            kind = EVENT_TYPES[body.pop("type")]
+            session, sequence = body.pop("session"), body.pop("sequence")
+            time = datetime.fromisoformat(body.pop("time"))
+            return cls(session, sequence, time, kind(**body))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not an event: {error}") from error
