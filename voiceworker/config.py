@@ -51,6 +51,8 @@ class Settings(Frozen):
     default_agent: str = "frontdesk"
     agents_directory: Path = ROOT / "agents"
     data_directory: Path = ROOT / "var"
+    cache_directory: Path = Path("~/.cache/voiceworker").expanduser()
+    "what can be made again: the SFU's program"
     web_directory: Path = ROOT / "web" / "dist"
     database_url: str = ""
     "SQLAlchemy URL of the records; empty: SQLite in data_directory"
@@ -58,6 +60,11 @@ class Settings(Frozen):
     api_port: Annotated[int, Field(ge=1, le=65535)] = 8080
     api_key: str = ""
     "used by `voiceworker call` only: the key it sends to the API"
+    sfu_host: str = "127.0.0.1"
+    "the address of the SFU that `voiceworker up` starts; another one than loopback opens it to that network"
+    sfu_port: Annotated[int, Field(ge=1, le=65535)] = 7880
+    sfu_tcp_port: Annotated[int, Field(ge=1, le=65535)] = 7881
+    sfu_udp_port: Annotated[int, Field(ge=1, le=65535)] = 7882
     worker_port: Annotated[int, Field(ge=1, le=65535)] = 8081
     max_calls: Annotated[int, Field(ge=1, le=1000)] = 4
     cors_origins: tuple[str, ...] = ()
@@ -136,13 +143,18 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             raise ConfigError(f"{variable}: no such setting; {hint}")
     values: dict[str, Any] = {field: given[name] for name, field in VARIABLES.items() if given.get(name)}
     values["livekit_url_given"] = "livekit_url" in values
+    if "cache_directory" not in values and given.get("XDG_CACHE_HOME"):
+        values["cache_directory"] = Path(given["XDG_CACHE_HOME"]) / "voiceworker"
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = str(first["loc"][0])
         name = next(variable for variable, own in VARIABLES.items() if own == field)
         raise ConfigError(f"{name}: {_reason(first)}") from None
+    if settings.livekit_url_given:
+        return settings
+    return settings.model_copy(update={"livekit_url": f"ws://{settings.sfu_host}:{settings.sfu_port}"})
 
 
 # --- agent definitions -------------------------------------------------------------------------------------------
@@ -278,7 +290,7 @@ def load_agent(path: Path) -> AgentDefinition:
 
 
 class AgentCatalog:
-    """The agents of a folder. A changed file serves the next session; a broken one leaves the last good one in force."""
+    """The agents of a folder. A changed file serves the next session; a broken one leaves the last good in force."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

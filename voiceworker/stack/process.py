@@ -1,0 +1,93 @@
+"""A child process that cannot outlive us: its output line by line, an orderly end, a hard one when it does not obey."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_LONGEST_LINE_BYTES = 1 << 20
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before exec: when `voiceworker up` itself is killed, the kernel ends the child (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ChildProcess:
+    """One program that we run, in a session of its own: Ctrl-C reaches us alone, and we choose the order of the end."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, reader: asyncio.Task[None]) -> None:
+        self.name = name
+        self._process = process
+        self._reader = reader
+
+    @classmethod
+    async def start(
+        cls,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        on_line: Callable[[str], None],
+    ) -> ChildProcess:
+        """Starts the program. `on_line` gets each line of its standard output and error, without the newline."""
+        process = await asyncio.create_subprocess_exec(
+            *[str(part) for part in command],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            limit=_LONGEST_LINE_BYTES,
+        )
+        assert process.stdout is not None
+        reader = asyncio.create_task(_read_lines(process.stdout, on_line), name=f"output of {name}")  # noqa: TID251
+        return cls(name, process, reader)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
+    async def wait(self) -> int:
+        """The exit status, once the process has ended and its last line has been read."""
+        status = await self._process.wait()
+        await asyncio.wait([self._reader])
+        return status
+
+    async def stop(self, *, within_seconds: float) -> int:
+        """SIGTERM; SIGKILL to its whole group after `within_seconds`. The exit status."""
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            try:
+                async with asyncio.timeout(within_seconds):
+                    await self._process.wait()
+            except TimeoutError:
+                pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # what the process itself has left behind
+        return await self.wait()
+
+
+async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:  # a line over the limit: the stream dropped it
+            continue
+        if not line:
+            return
+        on_line(line.decode("utf-8", errors="replace").rstrip("\n"))
