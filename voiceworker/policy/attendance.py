@@ -112,10 +112,11 @@ class Attendance:
         if self._phase is _Phase.PARTING:
             self._enter(_Phase.ENDED, now)
 
-    def agent_hung_up(self, now: float) -> None:
-        """The agent itself has said goodbye: whatever happens next, that is why the call ended."""
-        self._reason = "agent_hung_up"
-        self._enter(_Phase.ENDED, now)
+    def end(self, reason: EndReason, now: float) -> None:
+        """It is over from outside: the agent hung up, the room was closed, a model failed. The first reason stands."""
+        if self._phase is not _Phase.ENDED:
+            self._reason = reason
+            self._enter(_Phase.ENDED, now)
 
     # --- what is to be done ---
 
@@ -154,8 +155,8 @@ class Attendance:
                 return None
 
     @property
-    def over(self) -> bool:
-        return self._phase is _Phase.ENDED
+    def ever_joined(self) -> bool:
+        return self._joined_at is not None
 
     def _silent_at(self) -> float | None:
         if self._agent_busy or self._quiet_since is None:

@@ -1,0 +1,3 @@
+from voiceworker.cli import main
+
+main()

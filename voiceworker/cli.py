@@ -1,0 +1,57 @@
+"""`voiceworker ...`: the commands of the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from voiceworker.api.keys_command import keys_app
+from voiceworker.config import ConfigError, load_settings
+from voiceworker.lab.call_command import call
+
+app = typer.Typer(
+    help="A self-hosted voice agent on LiveKit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(keys_app, name="keys")
+app.command(name="call")(call)
+
+
+@app.callback(invoke_without_command=True)
+def _root(show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if show_version:
+        typer.echo(version("voiceworker"))
+        raise typer.Exit
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine: SFU, worker and API with the page. Ctrl-C ends all of it."""
+    from voiceworker.stack.log import ReadableLog
+    from voiceworker.stack.up import up as run
+
+    raise typer.Exit(asyncio.run(run(load_settings(), ReadableLog(Console()))))
+
+
+@app.command()
+def serve() -> None:
+    """Run the HTTP API alone."""
+    from voiceworker.api.serve import serve as run
+
+    run(load_settings())
+
+
+def main() -> None:
+    """The entry point: a mistake of configuration is one line on standard error and exit status 1."""
+    try:
+        app()
+    except ConfigError as error:
+        print(f"voiceworker: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

@@ -1,0 +1,291 @@
+"""One call, from the dispatch to the end of the job: everything of it hangs on one `Call` object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from livekit import api, rtc
+from livekit.agents import (
+    AgentSession,
+    CloseEvent,
+    CloseReason,
+    JobContext,
+    TurnHandlingOptions,
+    inference,
+    llm,
+    room_io,
+    vad,
+)
+from livekit.agents.beta.tools import EndCallTool
+
+from voiceworker.config import AgentDefinition, Settings
+from voiceworker.dispatch import CallRequest
+from voiceworker.events import ModelsRouted, SessionEnded, SessionStarted, UserTranscript
+from voiceworker.models import choose_models
+from voiceworker.policy.attendance import AskStillThere, Attendance, AttendanceSettings, EndCall, EndReason, SayGoodbye
+from voiceworker.policy.eagerness import turn_timing
+from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.narrator import Narrator, TranscriptSink
+from voiceworker.runtime.receptionist import Receptionist
+from voiceworker.runtime.session_events import SessionListener
+from voiceworker.runtime.tasks import Tasks
+
+logger = logging.getLogger("voiceworker.call")
+
+LONGEST_TYPED_CHARACTERS = 2000
+TOO_LONG_TYPED = "That message is too long for me. Please write it in a few sentences."
+
+
+class CallRecords(TranscriptSink, Protocol):
+    """What the call writes down. Each call may block on a disk: used in threads only."""
+
+    def started(self, session: str, agent: str, room: str, request: CallRequest, now: datetime) -> bool:
+        """The agent has joined. False when the session has ended meanwhile: then the call must not go on."""
+        ...
+
+    def ended(self, session: str, reason: str, now: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSurroundings:
+    """What a toolbox may know of the call it is made for."""
+
+    definition: AgentDefinition
+    settings: Settings
+    clock: Callable[[], datetime]
+
+
+_CLOSE_REASONS: dict[CloseReason, EndReason] = {
+    CloseReason.USER_INITIATED: "agent_hung_up",  # the tool end_call: nobody else closes the session while a call runs
+    CloseReason.JOB_SHUTDOWN: "worker_shutdown",
+}
+
+_CALLER_KINDS = (
+    rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD,
+    rtc.ParticipantKind.PARTICIPANT_KIND_SIP,
+    rtc.ParticipantKind.PARTICIPANT_KIND_CONNECTOR,
+)
+
+_LAST_WORD_SECONDS = 0.4
+"from the last sample given to the network to its being heard, before the room is closed"
+
+Toolbox = Callable[[ToolSurroundings], Sequence[llm.Tool | llm.Toolset]]
+"""makes the tools of one name for one call; handed in by agent.py"""
+
+
+class Call:
+    def __init__(
+        self,
+        context: JobContext,
+        request: CallRequest,
+        definition: AgentDefinition,
+        settings: Settings,
+        records: CallRecords,
+    ) -> None:
+        self._context = context
+        self._request = request
+        self._definition = definition
+        self._settings = settings
+        self._records = records
+        self._caller = request.caller
+        limits = definition.limits
+        longest = min(request.max_seconds or limits.max_seconds, limits.max_seconds)
+        self._attendance = Attendance(
+            AttendanceSettings(silence_seconds=limits.silence_seconds, max_seconds=longest), time.monotonic()
+        )
+        self._changed = asyncio.Event()
+        self._tasks = Tasks()
+        self._narrator = Narrator(request.session, context.room, records, lambda: datetime.now(UTC))
+        self._session: AgentSession[None] | None = None
+        self._listening = False
+        "the session has started: somebody who joins can be greeted"
+
+    # --- the whole of it ---
+
+    async def run(self, toolboxes: Mapping[str, Toolbox], voice_detector: vad.VAD) -> None:
+        """Holds the conversation; returns when the call is over and everything of it is closed."""
+        room = self._context.room
+        room.on("participant_connected", self._participant_connected)
+        room.on("participant_disconnected", self._participant_disconnected)
+        room.on("disconnected", self._room_disconnected)
+        self._tasks.spawn(self._narrator.run(), "narrator")
+        reason: EndReason = "error"
+        try:
+            await self._context.connect()
+            if not await asyncio.to_thread(self._record_start):
+                return
+            await self._start_session(toolboxes, voice_detector)
+            self._listening = True
+            for participant in room.remote_participants.values():
+                self._participant_connected(participant)
+            reason = await self._attend()
+        except asyncio.CancelledError:
+            reason = "worker_shutdown"
+            raise
+        finally:
+            await self._close(reason)
+
+    def _record_start(self) -> bool:
+        now = datetime.now(UTC)
+        return self._records.started(
+            self._request.session, self._definition.name, self._context.room.name, self._request, now
+        )
+
+    # --- the session ---
+
+    async def _start_session(self, toolboxes: Mapping[str, Toolbox], voice_detector: vad.VAD) -> None:
+        definition, settings = self._definition, self._settings
+        choices = choose_models(definition, settings)
+        builder = EngineBuilder(definition, settings, settings.now)
+        surroundings = ToolSurroundings(definition, settings, settings.now)
+        tools = [tool for name in definition.tools for tool in toolboxes[name](surroundings)]
+        agent = Receptionist(definition, [*tools, EndCallTool(delete_room=False, end_instructions=None)])
+        timing = turn_timing(definition.turns.eagerness)
+        session: AgentSession[None] = AgentSession(
+            stt=builder.stt(choices["stt"].chosen, voice_detector),
+            llm=builder.llm(choices["llm"].chosen),
+            tts=builder.tts(choices["tts"].chosen),
+            vad=voice_detector,
+            turn_handling=TurnHandlingOptions(
+                # The default versions of both talk to a cloud gateway as soon as LIVEKIT_DEV_MODE is set.
+                turn_detection=inference.TurnDetector(version="v1-mini"),
+                interruption={"mode": "vad"},
+                endpointing={
+                    "min_delay": timing.minimum_silence_seconds,
+                    "max_delay": timing.maximum_silence_seconds,
+                },
+            ),
+            use_tts_aligned_transcript=True,
+            aec_warmup_duration=None,  # else the first three seconds of the agent's speech cannot be interrupted
+            user_away_timeout=None,  # silence is decided by policy/attendance.py
+        )
+        self._session = session
+        SessionListener(session, agent, self._narrator, self._attendance, self._changed.set).attach()
+        session.on("close", self._session_closed)
+        await session.start(
+            agent,
+            room=self._context.room,
+            room_options=self._room_options(),
+            session_host=False,  # else anybody in the room may read the instructions and mute the agent
+            record=False,
+        )
+        self._narrator.tell(SessionStarted(agent=definition.name))
+        names = {role: str(choice.chosen) for role, choice in choices.items()}
+        self._narrator.tell(ModelsRouted(rule="default", **names))
+
+    def _room_options(self) -> room_io.RoomOptions:
+        options = room_io.RoomOptions(
+            text_input=room_io.TextInputOptions(text_input_cb=self._typed),
+            audio_input=room_io.AudioInputOptions(frame_size_ms=20),
+            close_on_disconnect=False,  # a caller who lost the network may return
+        )
+        if self._request.caller:
+            options.participant_identity = self._request.caller
+        return options
+
+    async def _typed(self, session: AgentSession[Any], message: room_io.TextInputEvent) -> None:
+        text = message.text.strip()
+        if not text:
+            return
+        self._attendance.caller_words(time.monotonic())
+        self._changed.set()
+        await session.interrupt()
+        if len(text) > LONGEST_TYPED_CHARACTERS:
+            session.say(TOO_LONG_TYPED)
+            return
+        self._narrator.tell(UserTranscript(text=text, final=True, typed=True))
+        session.generate_reply(user_input=text)
+
+    # --- who is there ---
+
+    def _is_caller(self, participant: rtc.RemoteParticipant) -> bool:
+        if self._caller:
+            return participant.identity == self._caller
+        return participant.kind in _CALLER_KINDS
+
+    def _participant_connected(self, participant: rtc.RemoteParticipant) -> None:
+        if not self._listening or not self._is_caller(participant):
+            return
+        self._caller = participant.identity  # a plain dispatch names nobody: from now on it is this one
+        greet = not self._attendance.ever_joined
+        self._attendance.caller_joined(time.monotonic())
+        self._narrator.listener_is(participant.identity)
+        self._changed.set()
+        if greet:
+            self._say(self._definition.greeting)
+
+    def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        if participant.identity == self._caller:
+            self._attendance.caller_left(time.monotonic())
+            self._narrator.listener_is(None)
+            self._changed.set()
+
+    def _room_disconnected(self, reason: Any) -> None:
+        self._attendance.end("room_closed", time.monotonic())
+        self._changed.set()
+
+    def _session_closed(self, event: CloseEvent) -> None:
+        self._attendance.end(_CLOSE_REASONS.get(event.reason, "error"), time.monotonic())
+        self._changed.set()
+
+    # --- the driver of the policy ---
+
+    async def _attend(self) -> EndReason:
+        while True:
+            self._changed.clear()
+            for command in self._attendance.due(time.monotonic()):
+                match command:
+                    case EndCall(reason):
+                        return reason
+                    case AskStillThere():
+                        self._say(self._definition.phrases.still_there)
+                    case SayGoodbye(reason):
+                        self._tasks.spawn(self._part(reason), "farewell")
+            deadline = self._attendance.deadline()
+            try:
+                async with asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    def _say(self, text: str) -> None:
+        assert self._session is not None
+        self._session.say(text)
+
+    async def _part(self, reason: EndReason) -> None:
+        assert self._session is not None
+        phrases = self._definition.phrases
+        text = {"caller_silent": phrases.silent, "time_limit": phrases.time_limit}.get(reason, phrases.trouble)
+        try:
+            async with asyncio.timeout(20):
+                await self._session.interrupt()
+                await self._session.say(text, allow_interruptions=False).wait_for_playout()
+        except (TimeoutError, RuntimeError) as error:
+            logger.warning("the farewell was not spoken: %s", error)
+        self._attendance.farewell_said(time.monotonic())
+        self._changed.set()
+
+    # --- the end ---
+
+    async def _close(self, reason: EndReason) -> None:
+        self._narrator.tell(SessionEnded(reason=reason))
+        self._narrator.finish()
+        await asyncio.to_thread(self._records.ended, self._request.session, reason, datetime.now(UTC))
+        if self._session is not None:
+            await self._session.aclose()
+        if reason in ("agent_hung_up", "caller_silent", "time_limit"):
+            await asyncio.sleep(_LAST_WORD_SECONDS)
+        await self._tasks.aclose()
+        if self._context.room.isconnected():
+            try:
+                async with asyncio.timeout(5):
+                    await self._context.api.room.delete_room(api.DeleteRoomRequest(room=self._context.room.name))
+            except (TimeoutError, api.TwirpError, OSError) as error:
+                logger.warning("the room was not closed: %s", error)
+        self._context.shutdown(reason)

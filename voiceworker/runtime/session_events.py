@@ -1,0 +1,122 @@
+"""What the framework's session reports, told on as facts: to the narrator and to the attendance policy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from livekit.agents import (
+    AgentSession,
+    AgentStateChangedEvent,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    FunctionToolsExecutedEvent,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+    llm,
+    stt,
+    tts,
+)
+
+from voiceworker.events import (
+    AgentInterrupted,
+    AgentSpeechStarted,
+    AgentSpeechStopped,
+    AgentTranscript,
+    ErrorOccurred,
+    ToolCalled,
+    ToolReturned,
+    UserSpeechStarted,
+    UserSpeechStopped,
+    UserTranscript,
+)
+from voiceworker.policy.attendance import Attendance
+from voiceworker.runtime.narrator import Narrator
+from voiceworker.runtime.receptionist import Receptionist
+
+
+class SessionListener:
+    def __init__(
+        self,
+        session: AgentSession[Any],
+        agent: Receptionist,
+        narrator: Narrator,
+        attendance: Attendance,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._agent = agent
+        self._narrator = narrator
+        self._attendance = attendance
+        self._on_change = on_change
+        self._question: dict[str, Any] = {}
+        "the framework's metrics of the caller's turn that has no answer yet"
+
+    def attach(self) -> None:
+        self._session.on("user_state_changed", self._user_state_changed)
+        self._session.on("agent_state_changed", self._agent_state_changed)
+        self._session.on("user_input_transcribed", self._user_input_transcribed)
+        self._session.on("conversation_item_added", self._conversation_item_added)
+        self._session.on("function_tools_executed", self._function_tools_executed)
+        self._session.on("error", self._error)
+
+    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
+        speaking = event.new_state == "speaking"
+        self._attendance.caller_sound(time.monotonic(), started=speaking)
+        self._narrator.tell(UserSpeechStarted() if speaking else UserSpeechStopped())
+        self._on_change()
+
+    def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
+        self._attendance.agent_busy(time.monotonic(), busy=event.new_state in ("thinking", "speaking"))
+        if event.new_state == "speaking":
+            self._narrator.tell(self._speech_started())
+        elif event.old_state == "speaking":
+            self._narrator.tell(AgentSpeechStopped())
+        self._on_change()
+
+    def _speech_started(self) -> AgentSpeechStarted:
+        question, self._question = self._question, {}
+        stopped_at = question.get("stopped_speaking_at")
+        if stopped_at is None:
+            return AgentSpeechStarted()
+        total = round((time.time() - stopped_at) * 1000)
+        waited = round(question.get("end_of_turn_delay", 0) * 1000)
+        return AgentSpeechStarted(total, {"end_of_turn": waited, "answer": total - waited})
+
+    def _user_input_transcribed(self, event: UserInputTranscribedEvent) -> None:
+        if event.transcript.strip():
+            self._attendance.caller_words(time.monotonic())
+            self._on_change()
+        if event.is_final:
+            language = str(event.language or "")
+            self._narrator.tell(UserTranscript(text=event.transcript, final=True, language=language))
+
+    def _conversation_item_added(self, event: ConversationItemAddedEvent) -> None:
+        item = event.item
+        if not isinstance(item, llm.ChatMessage):
+            return
+        text = item.text_content or ""
+        if item.role == "user":
+            self._question = dict(item.metrics)
+        elif item.role == "assistant" and item.interrupted:
+            self._narrator.tell(AgentInterrupted(heard_text=text, unheard_text=self._agent.unheard(text)))
+        elif item.role == "assistant":
+            self._narrator.tell(AgentTranscript(text=text, final=True))
+
+    def _function_tools_executed(self, event: FunctionToolsExecutedEvent) -> None:
+        for call, output in event.zipped():
+            self._narrator.tell(ToolCalled(tool=call.name, call_id=call.call_id))
+            if output is not None:
+                self._narrator.tell(ToolReturned(tool=call.name, call_id=call.call_id, failed=output.is_error))
+
+    def _error(self, event: ErrorEvent) -> None:
+        source = event.source
+        where = next((name for kind, name in _ROLES if isinstance(source, kind)), "session")
+        # the text of a provider's error may quote what was said or a key: the kind of the error has to do
+        self._narrator.tell(
+            ErrorOccurred(where=where, message=type(getattr(event.error, "error", event.error)).__name__)
+        )
+
+
+_ROLES: tuple[tuple[type, str], ...] = ((stt.STT, "stt"), (llm.LLM, "llm"), (tts.TTS, "tts"))

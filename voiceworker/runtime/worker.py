@@ -1,0 +1,143 @@
+"""The worker: takes dispatches while it has a free place, and runs one process a call. Wired by agent.py."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, inference
+from livekit.agents.worker import ServerEnvOption
+
+from voiceworker.config import AgentCatalog, AgentDefinition, Settings
+from voiceworker.dispatch import AGENT_IDENTITY_PREFIX, SESSION_PATTERN, CallRequest, agent_identity
+from voiceworker.policy.eagerness import turn_timing
+from voiceworker.records import Records, open_records
+from voiceworker.runtime.call import Call, Toolbox
+from voiceworker.runtime.engines import prewarm
+from voiceworker.runtime.tasks import Tasks
+
+logger = logging.getLogger("voiceworker.worker")
+
+HEARTBEAT_SECONDS = 1.0
+_DRAIN_SECONDS = 3600
+_IDLE_PROCESSES = 2
+"calls that can start at once without waiting for a process; each costs its private memory only"
+
+
+def make_server(settings: Settings) -> AgentServer:
+    """The framework's server with our limits: places are counted, the machine's load is not asked."""
+    return AgentServer(
+        load_fnc=_Load(settings.max_calls),
+        load_threshold=1.0,
+        num_idle_processes=min(_IDLE_PROCESSES, settings.max_calls),
+        setup_fnc=_Setup(settings),
+        host="127.0.0.1",
+        port=settings.worker_port,
+        drain_timeout=_DRAIN_SECONDS,
+        initialize_process_timeout=60,
+        max_retry=1_000_000,  # an SFU that restarts must find its worker again, however long it takes
+        ws_url=settings.livekit_url,
+        api_key=settings.livekit_api_key,
+        api_secret=settings.livekit_api_secret,
+        log_level=ServerEnvOption(dev_default="INFO", prod_default="INFO"),
+    )
+
+
+class _Load:
+    """Calls over places: 1.0 is full."""
+
+    def __init__(self, max_calls: int) -> None:
+        self._max_calls = max_calls
+
+    def __call__(self, server: AgentServer) -> float:
+        return len(server.active_jobs) / self._max_calls
+
+
+class _Setup:
+    """Prepares an idle job process before a call needs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, process: JobProcess) -> None:
+        # A signal to the whole process group must not cut the calls of a worker that drains: it ends its jobs itself.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        definition = AgentCatalog(self._settings.agents_directory).get(self._settings.default_agent)
+        if definition is not None:
+            process.userdata["warm"] = prewarm(definition, self._settings)
+
+
+class Worker:
+    """What the worker process itself does: answers requests, and tells the records that it is there."""
+
+    def __init__(self, server: AgentServer, settings: Settings) -> None:
+        self._server = server
+        self._settings = settings
+        self._catalog = AgentCatalog(settings.agents_directory)
+        self._tasks = Tasks()
+        self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._records: Records | None = None
+        server.on("worker_registered", self._registered)
+
+    def _registered(self, *_: object) -> None:
+        if self._records is None:
+            self._records = open_records(self._settings.records_url)
+            self._tasks.spawn(self._beat(self._records), "heartbeat")
+
+    async def _beat(self, records: Records) -> None:
+        while True:
+            calls = len(self._server.active_jobs)
+            capacity = 0 if self._server.draining else self._settings.max_calls
+            await asyncio.to_thread(
+                records.workers.beat, self._id, capacity=capacity, calls=calls, now=datetime.now(UTC)
+            )
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def answer(self, request: JobRequest) -> None:
+        """Takes a job, or says why not. Bad metadata and ended sessions end here, before a process is spent on them."""
+        try:
+            call = CallRequest.from_json(request.job.metadata)
+        except ValueError as error:
+            logger.warning("refused a dispatch to room %s: %s", request.room.name, error)
+            await request.reject()
+            return
+        name = call.agent or self._settings.default_agent
+        if self._catalog.get(name) is None:
+            known = ", ".join(self._catalog.names())
+            logger.warning("refused a dispatch to room %s: no such agent; known: %s", request.room.name, known)
+            await request.reject()
+            return
+        session = call.session or f"ses_{secrets.token_urlsafe(16)}"
+        await request.accept(name=name, identity=agent_identity(session))
+
+
+def job_request(context: JobContext) -> CallRequest:
+    """The dispatch's metadata, completed by the session id under which `Worker.answer` took it."""
+    call = CallRequest.from_json(context.job.metadata)
+    taken_as = context.token_claims().identity.removeprefix(AGENT_IDENTITY_PREFIX)
+    session = taken_as if SESSION_PATTERN.match(taken_as) else f"ses_{secrets.token_urlsafe(16)}"  # console, connect
+    return replace(call, session=session)
+
+
+async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
+    """The entrypoint of a job process."""
+    request = job_request(context)
+    catalog = AgentCatalog(settings.agents_directory)
+    name = request.agent or settings.default_agent
+    definition = catalog.get(name)
+    if definition is None:
+        raise ValueError(catalog.problems.get(name, f"no agent {name!r} in {settings.agents_directory}"))
+    records = await asyncio.to_thread(open_records, settings.records_url)
+    call = Call(context, request, definition, settings, CallBook(records))
+    await call.run(toolboxes, _voice_detector(definition))
+
+
+def _voice_detector(definition: AgentDefinition) -> inference.VAD:
+    return inference.VAD(min_silence_duration=turn_timing(definition.turns.eagerness).vad_silence_seconds)

@@ -1,0 +1,102 @@
+"""One readable log out of what three processes print: who said what, each turn's latency, and what went wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from voiceworker.events import (
+    AgentInterrupted,
+    AgentSpeechStarted,
+    AgentTranscript,
+    Envelope,
+    ErrorOccurred,
+    ModelsRouted,
+    SessionEnded,
+    SessionStarted,
+    ToolReturned,
+    UserTranscript,
+)
+
+_QUIET_LEVELS = {"DEBUG", "INFO", "debug", "info"}
+
+
+class ReadableLog:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._first_audio_ms: dict[str, int | None] = {}
+        "session -> latency of the reply that is being spoken"
+
+    def say(self, text: str) -> None:
+        """A line of our own."""
+        self._console.print(Text(text))
+
+    def warn(self, text: str) -> None:
+        self._console.print(Text(text, style="yellow"))
+
+    def line(self, source: str, line: str) -> None:
+        """A line of a child's output: an event of a call is told; of the rest, only warnings and worse are shown."""
+        body = _json_object(line)
+        if body is None:
+            if line.strip():
+                self._console.print(Text(f"{source:>7}  {line}", style="dim"))
+            return
+        if isinstance(body.get("event"), str):
+            self._event(body["event"])
+            return
+        level = str(body.get("level", "INFO"))
+        if level not in _QUIET_LEVELS:
+            message = str(body.get("message") or body.get("msg") or line)
+            detail = body.get("exc_info") or body.get("error") or ""
+            self._console.print(Text(f"{source:>7}  {level.lower()}: {message} {detail}".rstrip(), style="yellow"))
+
+    def _event(self, text: str) -> None:
+        try:
+            envelope = Envelope.from_json(text)
+        except ValueError:
+            return
+        short = envelope.session[-6:]
+        if (told := self._tell(envelope)) is not None:
+            style, words = told
+            self._console.print(Text.assemble((f"{short:>7}  ", "dim"), (words, style)))
+
+    def _tell(self, envelope: Envelope) -> tuple[str, str] | None:
+        match envelope.event:
+            case SessionStarted(agent):
+                return "bold", f"call to {agent} began ({envelope.session})"
+            case ModelsRouted(_, stt, llm, tts):
+                return "dim", f"hears with {stt}, thinks with {llm}, speaks with {tts}"
+            case UserTranscript(text, True, _, typed):
+                return "cyan", f"caller {'writes' if typed else 'says'}: {text}"
+            case AgentSpeechStarted(first_audio_ms):
+                self._first_audio_ms[envelope.session] = first_audio_ms
+                return None
+            case AgentTranscript(text, True):
+                return "green", f"agent says: {text}{self._latency(envelope.session)}"
+            case AgentInterrupted(heard, _):
+                return "green", f"agent says: {heard} — (interrupted){self._latency(envelope.session)}"
+            case ToolReturned(tool, _, failed):
+                return "dim", f"tool {tool} {'failed' if failed else 'done'}"
+            case ErrorOccurred(where, message):
+                return "red", f"trouble with {where}: {message}"
+            case SessionEnded(reason):
+                self._first_audio_ms.pop(envelope.session, None)
+                return "bold", f"call ended: {reason.replace('_', ' ')}"
+        return None
+
+    def _latency(self, session: str) -> str:
+        first_audio_ms = self._first_audio_ms.pop(session, None)
+        return "" if first_audio_ms is None else f"  [{first_audio_ms} ms]"
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        body = json.loads(line)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
