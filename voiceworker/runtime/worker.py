@@ -26,7 +26,7 @@ from voiceworker.runtime.tasks import Tasks
 logger = logging.getLogger("voiceworker.worker")
 
 HEARTBEAT_SECONDS = 1.0
-_DRAIN_SECONDS = 3600
+DRAIN_SECONDS = 3600
 _IDLE_PROCESSES = 2
 "calls that can start at once without waiting for a process; each costs its private memory only"
 
@@ -40,7 +40,7 @@ def make_server(settings: Settings) -> AgentServer:
         setup_fnc=_Setup(settings),
         host="127.0.0.1",
         port=settings.worker_port,
-        drain_timeout=_DRAIN_SECONDS,
+        drain_timeout=DRAIN_SECONDS,
         initialize_process_timeout=60,
         max_retry=1_000_000,  # an SFU that restarts must find its worker again, however long it takes
         ws_url=settings.livekit_url,

@@ -67,16 +67,16 @@ class ChildProcess:
         await asyncio.wait([self._reader])
         return status
 
-    async def stop(self, *, within_seconds: float) -> int:
-        """SIGTERM; SIGKILL to its whole group after `within_seconds`. The exit status."""
-        if self.running:
+    async def stop(self, *, within_seconds: float, asking: int = 1) -> int:
+        """SIGTERM, as often as `asking` says within the time; then SIGKILL to its whole group. The exit status."""
+        for _ in range(asking):
+            if not self.running:
+                break
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
-            try:
-                async with asyncio.timeout(within_seconds):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_seconds / asking):
                     await self._process.wait()
-            except TimeoutError:
-                pass
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # what the process itself has left behind
         return await self.wait()

@@ -72,7 +72,7 @@ class Stack:
                 await self._close_rooms()
             await self._worker.stop(within_seconds=_WORKER_STOP_SECONDS)
         if self._sfu is not None:
-            await self._sfu.stop(within_seconds=10)
+            await self._sfu.stop(within_seconds=4, asking=2)  # the second SIGTERM tells it not to wait for anybody
 
     # --- the parts ---
 
