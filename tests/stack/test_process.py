@@ -79,7 +79,7 @@ async def test_a_second_request_reaches_a_child_that_wants_to_be_asked_twice() -
     )
     child = await start(code, lines)
     await wait_for_line(lines, "ready")
-    assert await child.stop(within_seconds=10, asking=2) == 3
+    assert await child.stop(within_seconds=1, asking=2) == 3
 
 
 async def test_a_child_dies_when_its_parent_is_killed() -> None:

@@ -19,7 +19,10 @@ from voiceworker.config import AgentCatalog, AgentDefinition, Settings
 from voiceworker.dispatch import AGENT_IDENTITY_PREFIX, SESSION_PATTERN, CallRequest, agent_identity
 from voiceworker.policy.eagerness import turn_timing
 from voiceworker.records import Records, open_records
+from voiceworker.records.sessions import OPEN
+from voiceworker.records.workers import Heartbeat
 from voiceworker.runtime.call import Call, Toolbox
+from voiceworker.runtime.call_book import CallBook
 from voiceworker.runtime.engines import prewarm
 from voiceworker.runtime.tasks import Tasks
 
@@ -93,11 +96,10 @@ class Worker:
 
     async def _beat(self, records: Records) -> None:
         while True:
-            calls = len(self._server.active_jobs)
-            capacity = 0 if self._server.draining else self._settings.max_calls
-            await asyncio.to_thread(
-                records.workers.beat, self._id, capacity=capacity, calls=calls, now=datetime.now(UTC)
-            )
+            capacity, calls = self._settings.max_calls, len(self._server.active_jobs)
+            free = 0 if self._server.draining else max(0, capacity - calls)
+            beat = Heartbeat(self._id, free_slots=free, capacity=capacity, calls=calls, beat_at=datetime.now(UTC))
+            await asyncio.to_thread(records.workers.beat, beat)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def answer(self, request: JobRequest) -> None:
@@ -115,7 +117,16 @@ class Worker:
             await request.reject()
             return
         session = call.session or f"ses_{secrets.token_urlsafe(16)}"
+        if self._records is not None and await asyncio.to_thread(self._is_over, session):
+            logger.info("refused a dispatch to room %s: the session is over", request.room.name)
+            await request.reject()
+            return
         await request.accept(name=name, identity=agent_identity(session))
+
+    def _is_over(self, session: str) -> bool:
+        assert self._records is not None
+        record = self._records.sessions.get(session)
+        return record is not None and record.status not in OPEN
 
 
 def job_request(context: JobContext) -> CallRequest:

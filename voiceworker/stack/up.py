@@ -28,9 +28,10 @@ _WORKER_STOP_SECONDS = 20
 class Stack:
     """The three processes. `start` brings them up in order, `stop` ends them in reverse and leaves nothing behind."""
 
-    def __init__(self, settings: Settings, log: ReadableLog) -> None:
+    def __init__(self, settings: Settings, log: ReadableLog, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
         self._log = log
+        self._given = read_environment() if environment is None else environment
         self._sfu: ChildProcess | None = None
         self._worker: ChildProcess | None = None
         self._api: ChildProcess | None = None
@@ -84,7 +85,7 @@ class Stack:
             "LIVEKIT_API_SECRET": self.settings.livekit_api_secret,
             "PYTHONUNBUFFERED": "1",
         }
-        return {**read_environment(), **own}
+        return {**self._given, **own}
 
     async def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> ChildProcess:
         return await ChildProcess.start(
