@@ -1,0 +1,81 @@
+"""The tables, as the code reads them. `migrations/` makes them; a test holds the two together."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+from voiceworker.records.database import UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("agent", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(64)),
+    Column("room", String(128), nullable=False),
+    Column("caller_identity", String(128), nullable=False),
+    Column("owner", String(64)),
+    Column("metadata", JSON, nullable=False),
+    Column("max_seconds", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("joined_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Index(None, "status", "created_at"),
+    Index(None, "owner", "created_at"),
+)
+
+transcript_lines = Table(
+    "transcript_lines",
+    metadata,
+    Column("session", String(40), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("interrupted", Boolean, nullable=False),
+    Column("heard_text", Text),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("free_slots", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("secret_hash", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "name"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("session", String(40)),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Index(None, "begun_at"),
+)
