@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,11 @@ def _text(body: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or len(value) > 256:
         raise ValueError(f"{key} must be a text of at most 256 characters")
     return value
+
+
+def new_session_id() -> str:
+    """128 random bits: it is the room's name as well, and must not be guessed."""
+    return f"ses_{secrets.token_urlsafe(16)}"
 
 
 def agent_identity(session: str) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-
 from voiceworker.api.keys_command import create_key
+
 from voiceworker.config import Settings, load_settings
 from voiceworker.stack.log import ReadableLog
 from voiceworker.stack.up import Stack

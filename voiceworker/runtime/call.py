@@ -72,6 +72,9 @@ _CALLER_KINDS = (
     rtc.ParticipantKind.PARTICIPANT_KIND_CONNECTOR,
 )
 
+_LAST_EVENTS_SECONDS = 3
+"for a slow client to take the last events"
+
 _LAST_WORD_SECONDS = 0.4
 "from the last sample given to the network to its being heard, before the room is closed"
 
@@ -103,6 +106,7 @@ class Call:
         self._tasks = Tasks()
         self._narrator = Narrator(request.session, context.room, records, lambda: datetime.now(UTC))
         self._session: AgentSession[None] | None = None
+        self._listener: SessionListener | None = None
         self._listening = False
         "the session has started: somebody who joins can be greeted"
 
@@ -114,7 +118,7 @@ class Call:
         room.on("participant_connected", self._participant_connected)
         room.on("participant_disconnected", self._participant_disconnected)
         room.on("disconnected", self._room_disconnected)
-        self._tasks.spawn(self._narrator.run(), "narrator")
+        self._telling = self._tasks.spawn(self._narrator.run(), "narrator")
         reason: EndReason = "error"
         try:
             await self._context.connect()
@@ -122,6 +126,8 @@ class Call:
                 return
             await self._start_session(toolboxes, voice_detector)
             self._listening = True
+            if self._context.is_fake_job():  # the framework's console: the caller sits at this terminal
+                self._welcome("console")
             for participant in room.remote_participants.values():
                 self._participant_connected(participant)
             reason = await self._attend()
@@ -166,7 +172,8 @@ class Call:
             user_away_timeout=None,  # silence is decided by policy/attendance.py
         )
         self._session = session
-        SessionListener(session, agent, self._narrator, self._attendance, self._changed.set).attach()
+        self._listener = SessionListener(session, agent, self._narrator, self._attendance, self._changed.set)
+        self._listener.attach()
         session.on("close", self._session_closed)
         await session.start(
             agent,
@@ -200,6 +207,8 @@ class Call:
             session.say(TOO_LONG_TYPED)
             return
         self._narrator.tell(UserTranscript(text=text, final=True, typed=True))
+        if self._listener is not None:
+            self._listener.question_typed()
         session.generate_reply(user_input=text)
 
     # --- who is there ---
@@ -210,12 +219,14 @@ class Call:
         return participant.kind in _CALLER_KINDS
 
     def _participant_connected(self, participant: rtc.RemoteParticipant) -> None:
-        if not self._listening or not self._is_caller(participant):
-            return
-        self._caller = participant.identity  # a plain dispatch names nobody: from now on it is this one
+        if self._listening and self._is_caller(participant):
+            self._welcome(participant.identity)
+
+    def _welcome(self, identity: str) -> None:
+        self._caller = identity  # a plain dispatch names nobody: from now on it is this one
         greet = not self._attendance.ever_joined
         self._attendance.caller_joined(time.monotonic())
-        self._narrator.listener_is(participant.identity)
+        self._narrator.listener_is(identity)
         self._changed.set()
         if greet:
             self._say(self._definition.greeting)
@@ -277,15 +288,20 @@ class Call:
         self._narrator.tell(SessionEnded(reason=reason))
         self._narrator.finish()
         await asyncio.to_thread(self._records.ended, self._request.session, reason, datetime.now(UTC))
-        if self._session is not None:
-            await self._session.aclose()
+        await asyncio.wait([self._telling], timeout=_LAST_EVENTS_SECONDS)
         if reason in ("agent_hung_up", "caller_silent", "time_limit"):
             await asyncio.sleep(_LAST_WORD_SECONDS)
+        await self._close_room()  # before the session: closing that takes the framework two seconds
+        if self._session is not None:
+            await self._session.aclose()
         await self._tasks.aclose()
-        if self._context.room.isconnected():
-            try:
-                async with asyncio.timeout(5):
-                    await self._context.api.room.delete_room(api.DeleteRoomRequest(room=self._context.room.name))
-            except (TimeoutError, api.TwirpError, OSError) as error:
-                logger.warning("the room was not closed: %s", error)
         self._context.shutdown(reason)
+
+    async def _close_room(self) -> None:
+        if not self._context.room.isconnected():
+            return
+        try:
+            async with asyncio.timeout(5):
+                await self._context.api.room.delete_room(api.DeleteRoomRequest(room=self._context.room.name))
+        except (TimeoutError, api.TwirpError, OSError) as error:
+            logger.warning("the room was not closed: %s", error)

@@ -33,16 +33,17 @@ class CallBook:
         return self._records.sessions.activate(session, now)
 
     def keep(self, envelope: Envelope) -> None:
+        role = Role.AGENT
+        heard_text: str | None = None
         match envelope.event:
             case UserTranscript(text, True):
-                line = (Role.CALLER, text, None)
+                role = Role.CALLER
             case AgentTranscript(text, True):
-                line = (Role.AGENT, text, None)
+                pass
             case AgentInterrupted(heard, unheard):
-                line = (Role.AGENT, f"{heard} {unheard}".strip(), heard)
+                text, heard_text = f"{heard} {unheard}".strip(), heard
             case _:
                 return
-        role, text, heard_text = line
         self._records.transcripts.put(
             TranscriptLine(
                 envelope.session,

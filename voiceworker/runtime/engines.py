@@ -15,10 +15,10 @@ from voiceworker.models import ModelName
 
 
 class EngineBuilder:
-    """The engines of one agent. One instance a call: nothing built here is shared between calls."""
+    """The engines of one agent, for one call; a waiting process makes it ahead and warms it up."""
 
     def __init__(self, definition: AgentDefinition, settings: Settings, clock: Callable[[], datetime]) -> None:
-        self._definition = definition
+        self.definition = definition
         self._settings = settings
         self._script: script.Script | None = None
         if definition.script:
@@ -29,11 +29,11 @@ class EngineBuilder:
     def stt(self, name: ModelName, voice_detector: vad.VAD) -> stt.STT[Any]:
         if name.provider == "deepgram":
             return deepgram.STT(
-                model=name.model, language=self._definition.language, api_key=self._settings.deepgram_api_key
+                model=name.model, language=self.definition.language, api_key=self._settings.deepgram_api_key
             )
         if name.provider == "openai":
             return openai.STT(
-                model=name.model, language=self._definition.language, api_key=self._settings.openai_api_key
+                model=name.model, language=self.definition.language, api_key=self._settings.openai_api_key
             )
         return pocketsphinx.STT(grammar=self._script.jsgf() if self._script else None, vad=voice_detector)
 
@@ -49,4 +49,4 @@ class EngineBuilder:
             return openai.TTS(model=name.model, api_key=self._settings.openai_api_key)
         if name.provider == "deepgram":
             return deepgram.TTS(model=name.model, api_key=self._settings.deepgram_api_key)
-        return espeak.TTS(voice=name.model or self._definition.language)
+        return espeak.TTS(voice=name.model or self.definition.language)

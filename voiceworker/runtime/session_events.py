@@ -61,6 +61,10 @@ class SessionListener:
         self._session.on("function_tools_executed", self._function_tools_executed)
         self._session.on("error", self._error)
 
+    def question_typed(self) -> None:
+        """The caller has sent a text: the next reply answers it, counted from now."""
+        self._question = {"stopped_speaking_at": time.time()}
+
     def _user_state_changed(self, event: UserStateChangedEvent) -> None:
         speaking = event.new_state == "speaking"
         self._attendance.caller_sound(time.monotonic(), started=speaking)
@@ -97,7 +101,7 @@ class SessionListener:
         if not isinstance(item, llm.ChatMessage):
             return
         text = item.text_content or ""
-        if item.role == "user":
+        if item.role == "user" and "stopped_speaking_at" in item.metrics:
             self._question = dict(item.metrics)
         elif item.role == "assistant" and item.interrupted:
             self._narrator.tell(AgentInterrupted(heard_text=text, unheard_text=self._agent.unheard(text)))

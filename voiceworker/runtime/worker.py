@@ -16,14 +16,19 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, infe
 from livekit.agents.worker import ServerEnvOption
 
 from voiceworker.config import AgentCatalog, AgentDefinition, Settings
-from voiceworker.dispatch import AGENT_IDENTITY_PREFIX, SESSION_PATTERN, CallRequest, agent_identity
+from voiceworker.dispatch import (
+    AGENT_IDENTITY_PREFIX,
+    SESSION_PATTERN,
+    CallRequest,
+    agent_identity,
+    new_session_id,
+)
 from voiceworker.policy.eagerness import turn_timing
-from voiceworker.records import Records, open_records
+from voiceworker.records import Records, migrate, open_records
 from voiceworker.records.sessions import OPEN
 from voiceworker.records.workers import Heartbeat
 from voiceworker.runtime.call import Call, Toolbox
 from voiceworker.runtime.call_book import CallBook
-from voiceworker.runtime.engines import prewarm
 from voiceworker.runtime.tasks import Tasks
 
 logger = logging.getLogger("voiceworker.worker")
@@ -74,7 +79,7 @@ class _Setup:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         definition = AgentCatalog(self._settings.agents_directory).get(self._settings.default_agent)
         if definition is not None:
-            process.userdata["warm"] = prewarm(definition, self._settings)
+            pass
 
 
 class Worker:
@@ -87,14 +92,22 @@ class Worker:
         self._tasks = Tasks()
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._records: Records | None = None
+        self._beating = False
+        server.on("worker_started", self._started)
         server.on("worker_registered", self._registered)
 
+    def _started(self) -> None:
+        migrate(self._settings.records_url)
+        self._records = open_records(self._settings.records_url)
+
     def _registered(self, *_: object) -> None:
-        if self._records is None:
-            self._records = open_records(self._settings.records_url)
+        """Also after every reconnection to the SFU."""
+        if not self._beating and self._records is not None:
+            self._beating = True
             self._tasks.spawn(self._beat(self._records), "heartbeat")
 
     async def _beat(self, records: Records) -> None:
+        """Says every second how many calls it can take; for as long as the process lives."""
         while True:
             capacity, calls = self._settings.max_calls, len(self._server.active_jobs)
             free = 0 if self._server.draining else max(0, capacity - calls)
@@ -116,7 +129,7 @@ class Worker:
             logger.warning("refused a dispatch to room %s: no such agent; known: %s", request.room.name, known)
             await request.reject()
             return
-        session = call.session or f"ses_{secrets.token_urlsafe(16)}"
+        session = call.session or new_session_id()
         if self._records is not None and await asyncio.to_thread(self._is_over, session):
             logger.info("refused a dispatch to room %s: the session is over", request.room.name)
             await request.reject()
@@ -132,9 +145,11 @@ class Worker:
 def job_request(context: JobContext) -> CallRequest:
     """The dispatch's metadata, completed by the session id under which `Worker.answer` took it."""
     call = CallRequest.from_json(context.job.metadata)
-    taken_as = context.token_claims().identity.removeprefix(AGENT_IDENTITY_PREFIX)
-    session = taken_as if SESSION_PATTERN.match(taken_as) else f"ses_{secrets.token_urlsafe(16)}"  # console, connect
-    return replace(call, session=session)
+    if not context.is_fake_job():
+        taken_as = context.token_claims().identity.removeprefix(AGENT_IDENTITY_PREFIX)
+        if SESSION_PATTERN.match(taken_as):
+            return replace(call, session=taken_as)
+    return replace(call, session=new_session_id())  # console, connect: nobody took it
 
 
 async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:

@@ -55,6 +55,11 @@ class Stack:
         self._worker = await self._start("worker", [sys.executable, "agent.py", "start"], environment)
         await self._wait_until_ready()
 
+    @property
+    def worker_pid(self) -> int:
+        assert self._worker is not None
+        return self._worker.pid
+
     async def wait(self) -> str:
         """Until one of the processes has ended by itself: its name."""
         children = [child for child in (self._sfu, self._worker, self._api) if child is not None]
