@@ -1,0 +1,34 @@
+import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
+
+/** Near enough to the end to count as reading along. */
+const NEAR_PIXELS = 48;
+
+export interface EndFollower {
+  readonly box: RefObject<HTMLDivElement | null>;
+  /** The reader has scrolled back. */
+  readonly behind: boolean;
+  readonly onScroll: () => void;
+  readonly toEnd: () => void;
+}
+
+/** Keeps a scrolling box at its end while `content` grows, unless the reader has scrolled back. */
+export function useStickToEnd(content: unknown): EndFollower {
+  const box = useRef<HTMLDivElement>(null);
+  const [behind, setBehind] = useState(false);
+
+  const toEnd = useCallback(() => {
+    box.current?.scrollTo({ top: box.current.scrollHeight });
+    setBehind(false);
+  }, []);
+
+  const onScroll = useCallback(() => {
+    const element = box.current;
+    if (element) setBehind(element.scrollHeight - element.scrollTop - element.clientHeight > NEAR_PIXELS);
+  }, []);
+
+  useEffect(() => {
+    if (!behind) box.current?.scrollTo({ top: box.current.scrollHeight });
+  }, [behind, content]);
+
+  return { box, behind, onScroll, toEnd };
+}
