@@ -3,21 +3,33 @@
 `python agent.py start | dev | console | connect | download-files` are the framework's own commands.
 """
 
-from livekit.agents import JobContext, JobRequest, cli
+import sys
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
-from voiceworker.config import load_settings
-from voiceworker.runtime.call import Toolbox, ToolSurroundings
+from livekit.agents import JobContext, JobRequest, cli, llm
+
+from tools.calendar import CalendarTools, SqliteCalendar, read_settings
+from voiceworker.config import ConfigError, load_settings
+from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
 from voiceworker.runtime.worker import Worker, make_server, run_call
 
-settings = load_settings()
-server = make_server(settings)
-worker = Worker(server, settings)
 
-
-def calendar_tools(call: ToolSurroundings): ...
+def calendar_tools(call: ToolSurroundings) -> Sequence[llm.Tool]:
+    rules = read_settings(call.definition.tool_settings.get("calendar", {}))
+    path = call.settings.data_directory / "calendar.db"
+    calendar = SqliteCalendar(path, rules, ZoneInfo(call.definition.timezone), call.clock)
+    return CalendarTools(calendar, list(rules.services)).function_tools()
 
 
 TOOLBOXES: dict[str, Toolbox] = {"calendar": calendar_tools}
+
+try:
+    settings = load_settings()
+except ConfigError as error:
+    sys.exit(f"voiceworker: {error}")
+server = make_server(settings)
+worker = Worker(server, settings, TOOLBOXES)
 
 
 async def answer_request(request: JobRequest) -> None:
@@ -30,4 +42,8 @@ async def entrypoint(context: JobContext) -> None:
 
 
 if __name__ == "__main__":
+    try:
+        worker.check_agents()
+    except ConfigError as error:
+        sys.exit(f"voiceworker: {error}")
     cli.run_app(server)

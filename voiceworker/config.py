@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -274,7 +274,19 @@ class AgentFile:
                 self._refuse_doubles(item)
 
 
-def load_agent(path: Path) -> AgentDefinition:
+class PlaceError(Exception):
+    """What is wrong at one place of an agent's file, told by whoever reads that part of it."""
+
+    def __init__(self, place: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
+
+
+AgentCheck = Callable[["AgentDefinition"], None]
+"""raises PlaceError for what only the reader of a part can know: the script's rules, a tool's settings"""
+
+
+def load_agent(path: Path, check: AgentCheck | None = None) -> AgentDefinition:
     """The definition in the file. Raises ConfigError `FILE:LINE: KEY: reason; allowed values`."""
     file = AgentFile(path)
     try:
@@ -286,14 +298,20 @@ def load_agent(path: Path) -> AgentDefinition:
         raise ConfigError(f"{path}:1: keys must be words: {_names(AgentDefinition)}") from None
     if definition.name != path.stem:
         raise file.error(("name",), f"is {definition.name!r} but the file is called {path.name}; name both alike")
+    if check is not None:
+        try:
+            check(definition)
+        except PlaceError as error:
+            raise file.error(error.place, str(error)) from None
     return definition
 
 
 class AgentCatalog:
     """The agents of a folder. A changed file serves the next session; a broken one leaves the last good in force."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, check: AgentCheck | None = None) -> None:
         self._directory = directory
+        self._check = check
         self._good: dict[str, tuple[float, AgentDefinition]] = {}
         self.problems: dict[str, str] = {}
         "name -> why its file is refused at present"
@@ -316,7 +334,7 @@ class AgentCatalog:
         if known is not None and known[0] == changed_at:
             return known[1]
         try:
-            definition = load_agent(path)
+            definition = load_agent(path, self._check)
         except ConfigError as error:
             self.problems[name] = str(error)
             return known[1] if known else None

@@ -7,8 +7,8 @@ import json
 import os
 
 import pytest
-from conftest import RunningStack
 from joining import new_session
+from rig import RunningStack
 
 from voiceworker.config import ROOT
 from voiceworker.dispatch import agent_identity

@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import psutil
 import pytest
-from conftest import RunningStack
 from joining import agent_in, joined, new_session, until
 from livekit import rtc
+from rig import RunningStack
 
 from voiceworker.records import open_records
 

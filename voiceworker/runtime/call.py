@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -35,6 +34,7 @@ from voiceworker.runtime.narrator import Narrator, TranscriptSink
 from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.session_events import SessionListener
 from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
 
 logger = logging.getLogger("voiceworker.call")
 
@@ -50,15 +50,6 @@ class CallRecords(TranscriptSink, Protocol):
         ...
 
     def ended(self, session: str, reason: str, now: datetime) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSurroundings:
-    """What a toolbox may know of the call it is made for."""
-
-    definition: AgentDefinition
-    settings: Settings
-    clock: Callable[[], datetime]
 
 
 _CLOSE_REASONS: dict[CloseReason, EndReason] = {
@@ -77,9 +68,6 @@ _LAST_EVENTS_SECONDS = 3
 
 _LAST_WORD_SECONDS = 0.4
 "from the last sample given to the network to its being heard, before the room is closed"
-
-Toolbox = Callable[[ToolSurroundings], Sequence[llm.Tool | llm.Toolset]]
-"""makes the tools of one name for one call; handed in by agent.py"""
 
 
 class Call:
@@ -148,9 +136,8 @@ class Call:
     async def _start_session(self, toolboxes: Mapping[str, Toolbox], voice_detector: vad.VAD) -> None:
         definition, settings = self._definition, self._settings
         choices = choose_models(definition, settings)
-        builder = EngineBuilder(definition, settings, settings.now)
-        surroundings = ToolSurroundings(definition, settings, settings.now)
-        tools = [tool for name in definition.tools for tool in toolboxes[name](surroundings)]
+        builder = await asyncio.to_thread(EngineBuilder, definition, settings, settings.now)
+        tools = await asyncio.to_thread(self._make_tools, toolboxes)
         agent = Receptionist(definition, [*tools, EndCallTool(delete_room=False, end_instructions=None)])
         timing = turn_timing(definition.turns.eagerness)
         session: AgentSession[None] = AgentSession(
@@ -185,6 +172,10 @@ class Call:
         self._narrator.tell(SessionStarted(agent=definition.name))
         names = {role: str(choice.chosen) for role, choice in choices.items()}
         self._narrator.tell(ModelsRouted(rule="default", **names))
+
+    def _make_tools(self, toolboxes: Mapping[str, Toolbox]) -> list[llm.Tool | llm.Toolset]:
+        surroundings = ToolSurroundings(self._definition, self._settings, self._settings.now)
+        return [tool for name in self._definition.tools for tool in toolboxes[name](surroundings)]
 
     def _room_options(self) -> room_io.RoomOptions:
         options = room_io.RoomOptions(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, inference
 from livekit.agents.worker import ServerEnvOption
 
-from voiceworker.config import AgentCatalog, AgentDefinition, Settings
+from voiceworker.config import AgentCatalog, AgentDefinition, ConfigError, Settings
 from voiceworker.dispatch import (
     AGENT_IDENTITY_PREFIX,
     SESSION_PATTERN,
@@ -27,9 +27,11 @@ from voiceworker.policy.eagerness import turn_timing
 from voiceworker.records import Records, migrate, open_records
 from voiceworker.records.sessions import OPEN
 from voiceworker.records.workers import Heartbeat
-from voiceworker.runtime.call import Call, Toolbox
+from voiceworker.runtime.call import Call
 from voiceworker.runtime.call_book import CallBook
+from voiceworker.runtime.checks import definition_check
 from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.toolbox import Toolbox
 
 logger = logging.getLogger("voiceworker.worker")
 
@@ -85,16 +87,22 @@ class _Setup:
 class Worker:
     """What the worker process itself does: answers requests, and tells the records that it is there."""
 
-    def __init__(self, server: AgentServer, settings: Settings) -> None:
+    def __init__(self, server: AgentServer, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
         self._server = server
         self._settings = settings
-        self._catalog = AgentCatalog(settings.agents_directory)
+        self._catalog = AgentCatalog(settings.agents_directory, definition_check(settings, toolboxes))
         self._tasks = Tasks()
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._records: Records | None = None
         self._beating = False
         server.on("worker_started", self._started)
         server.on("worker_registered", self._registered)
+
+    def check_agents(self) -> None:
+        """Raises ConfigError when an agent's file is broken: better at the start than in a call."""
+        self._catalog.names()
+        for problem in self._catalog.problems.values():
+            raise ConfigError(problem)
 
     def _started(self) -> None:
         migrate(self._settings.records_url)
@@ -155,7 +163,7 @@ def job_request(context: JobContext) -> CallRequest:
 async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
     """The entrypoint of a job process."""
     request = job_request(context)
-    catalog = AgentCatalog(settings.agents_directory)
+    catalog = AgentCatalog(settings.agents_directory, definition_check(settings, toolboxes))
     name = request.agent or settings.default_agent
     definition = catalog.get(name)
     if definition is None:

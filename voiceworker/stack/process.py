@@ -22,10 +22,14 @@ def _die_with_parent() -> None:
 class ChildProcess:
     """One program that we run, in a session of its own: Ctrl-C reaches us alone, and we choose the order of the end."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, reader: asyncio.Task[None]) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, on_line: Callable[[str], None]) -> None:
+        assert process.stdout is not None
         self.name = name
+        self.last_line = ""
+        "of its output; what a program says last before it ends is mostly why"
         self._process = process
-        self._reader = reader
+        self._on_line = on_line
+        self._reader = asyncio.create_task(self._read(process.stdout), name=f"output of {name}")  # noqa: TID251
 
     @classmethod
     async def start(
@@ -49,9 +53,7 @@ class ChildProcess:
             preexec_fn=_die_with_parent,
             limit=_LONGEST_LINE_BYTES,
         )
-        assert process.stdout is not None
-        reader = asyncio.create_task(_read_lines(process.stdout, on_line), name=f"output of {name}")  # noqa: TID251
-        return cls(name, process, reader)
+        return cls(name, process, on_line)
 
     @property
     def pid(self) -> int:
@@ -81,13 +83,14 @@ class ChildProcess:
             os.killpg(self.pid, signal.SIGKILL)  # what the process itself has left behind
         return await self.wait()
 
-
-async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
-    while True:
-        try:
-            line = await stream.readline()
-        except ValueError:  # a line over the limit: the stream dropped it
-            continue
-        if not line:
-            return
-        on_line(line.decode("utf-8", errors="replace").rstrip("\n"))
+    async def _read(self, stream: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # a line over the limit: the stream dropped it
+                continue
+            if not line:
+                return
+            text = line.decode("utf-8", errors="replace").rstrip("\n")
+            self.last_line = text.strip() or self.last_line
+            self._on_line(text)

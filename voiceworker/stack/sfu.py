@@ -118,19 +118,13 @@ async def start_sfu(
         "LIVEKIT_CONFIG": sfu_configuration(settings),
         "LIVEKIT_KEYS": f"{settings.livekit_api_key}: {settings.livekit_api_secret}",
     }
-    last: list[str] = []
-
-    def keep(line: str) -> None:
-        last[:] = [*last, line][-3:]
-        on_line(line)
-
     child = await ChildProcess.start(
-        "sfu", program.command, environment={**environment, **own}, directory=ROOT, on_line=keep
+        "sfu", program.command, environment={**environment, **own}, directory=ROOT, on_line=on_line
     )
     if await answers(settings.livekit_url, within_seconds=20, while_running=child):
         return child
     await child.stop(within_seconds=2)
-    raise ConfigError(f"the LiveKit server does not start: {' / '.join(last) or 'no output'}")
+    raise ConfigError(f"the LiveKit server does not start: {child.last_line or 'it says nothing'}")
 
 
 async def answers(url: str, *, within_seconds: float, while_running: ChildProcess | None = None) -> bool:

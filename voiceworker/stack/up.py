@@ -60,14 +60,14 @@ class Stack:
         assert self._worker is not None
         return self._worker.pid
 
-    async def wait(self) -> str:
-        """Until one of the processes has ended by itself: its name."""
+    async def wait(self) -> ChildProcess:
+        """Until one of the processes has ended by itself: that one."""
         children = [child for child in (self._sfu, self._worker, self._api) if child is not None]
         waits = {asyncio.ensure_future(child.wait()): child for child in children}
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
-        return waits[done.pop()].name
+        return waits[done.pop()]
 
     async def stop(self) -> None:
         """No new calls, then no calls, then no worker, then no SFU."""
@@ -119,7 +119,7 @@ class Stack:
             for _ in range(_READY_SECONDS * 5):
                 for child in (self._api, self._worker):
                     if child is not None and not child.running:
-                        raise ConfigError(f"the {child.name} process ended while starting; its last lines are above")
+                        raise ConfigError(f"the {child.name} does not start: {_reason(child.last_line)}")
                 try:
                     async with http.get(url, timeout=aiohttp.ClientTimeout(total=2)) as response:
                         if response.status == 200:
@@ -143,6 +143,11 @@ class Stack:
     def _livekit(self) -> api.LiveKitAPI:
         settings = self.settings
         return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, settings.livekit_api_secret)
+
+
+def _reason(last_line: str) -> str:
+    """The last line of a child without its own name before it."""
+    return last_line.removeprefix("voiceworker: ") or "it says nothing"
 
 
 def check_agents(settings: Settings) -> None:
@@ -205,7 +210,7 @@ async def up(settings: Settings, log: ReadableLog) -> int:
     stack = Stack(settings, log)
     starting = asyncio.ensure_future(stack.start())
     stopped = asyncio.ensure_future(stop.wait())
-    ended: asyncio.Future[str] | None = None
+    ended: asyncio.Future[ChildProcess] | None = None
     try:
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
@@ -215,7 +220,8 @@ async def up(settings: Settings, log: ReadableLog) -> int:
         ended = asyncio.ensure_future(stack.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
-            raise ConfigError(f"the {ended.result()} process ended unexpectedly; its last lines are above")
+            child = ended.result()
+            raise ConfigError(f"the {child.name} ended by itself: {_reason(child.last_line)}")
         log.say("ending ...")
         return 0
     finally:

@@ -1,0 +1,61 @@
+"""Checks an agent's file to the bottom before a call depends on it: models, script, tools and their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pydantic
+from livekit.plugins import script
+
+from voiceworker.config import AgentCheck, AgentDefinition, PlaceError, Settings
+from voiceworker.models import ModelName, Role, choose_models
+from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
+
+_ROLES: tuple[Role, ...] = ("stt", "llm", "tts")
+
+
+def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> AgentCheck:
+    """A check for `AgentCatalog` that knows the engines and these tools. It raises PlaceError."""
+
+    def check(definition: AgentDefinition) -> None:
+        _check_models(definition, settings)
+        _check_tools(definition, settings, toolboxes)
+        try:
+            EngineBuilder(definition, settings, settings.now)
+        except script.ScriptError as error:
+            raise PlaceError(error.path, error.message) from None
+
+    return check
+
+
+def _check_models(definition: AgentDefinition, settings: Settings) -> None:
+    for role in _ROLES:
+        names: tuple[str, ...] = getattr(definition.models, role)
+        for index, text in enumerate(names):
+            try:
+                ModelName.parse(text, role)
+            except ValueError as error:
+                raise PlaceError(("models", role, index), str(error)) from None
+    try:
+        choices = choose_models(definition, settings)
+    except ValueError as error:
+        raise PlaceError(("models",), str(error)) from None
+    if choices["llm"].chosen.provider == "script" and not definition.script:
+        raise PlaceError(("models", "llm"), "the model `script` needs the key `script:` in this file")
+
+
+def _check_tools(definition: AgentDefinition, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
+    known = ", ".join(sorted(toolboxes))
+    for index, name in enumerate(definition.tools):
+        if name not in toolboxes:
+            raise PlaceError(("tools", index), f"no such tool; there are: {known}")
+    for name in definition.tool_settings:
+        if name not in definition.tools:
+            raise PlaceError(("tool_settings", name), "these settings are of no tool in the list `tools`")
+    for name in definition.tools:
+        try:
+            toolboxes[name](ToolSurroundings(definition, settings, settings.now))
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise PlaceError(("tool_settings", name, *first["loc"]), first["msg"]) from None
