@@ -1,0 +1,71 @@
+"""`voiceworker serve`: the application in uvicorn, until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from datetime import UTC, datetime
+
+import uvicorn
+
+from voiceworker.api.app import create_app
+from voiceworker.api.rooms import LiveKitRooms
+from voiceworker.config import PREFIX, AgentCatalog, ConfigError, Settings
+from voiceworker.records import migrate, open_records
+
+_SHUTDOWN_SECONDS = 5
+"requests take milliseconds; only a client that does not read keeps one open for longer"
+
+
+def serve(settings: Settings) -> None:
+    """Runs until SIGINT or SIGTERM. Raises ConfigError when it cannot start: a busy port, a missing key pair."""
+    if not settings.livekit_api_key or not settings.livekit_api_secret:
+        raise ConfigError("LIVEKIT_API_KEY, LIVEKIT_API_SECRET: not set; `voiceworker up` makes them into .env")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    listening = _listen(settings)
+    try:
+        migrate(settings.records_url)
+        asyncio.run(_serve(settings, listening))
+    finally:
+        listening.close()
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    records = open_records(settings.records_url)
+    rooms = LiveKitRooms(settings.livekit_url, settings.livekit_api_key, settings.livekit_api_secret)
+    try:
+        catalog = AgentCatalog(settings.agents_directory)
+        app = create_app(settings, records, rooms, catalog, lambda: datetime.now(UTC))
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,  # paths carry session ids; /metrics counts requests by route
+            server_header=False,
+            proxy_headers=False,  # a forwarded address is what the sender says it is, and we count by address
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        await uvicorn.Server(config).serve(sockets=[listening])
+    finally:
+        await rooms.aclose()
+        records.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.api_host, settings.api_port
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"{PREFIX}API_HOST: {host} is no address of this machine: {error.strerror}") from None
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"port {port} is in use: stop what runs there, or set {PREFIX}API_PORT") from None
+        raise ConfigError(f"{host}:{port} cannot be used: {error.strerror}; set {PREFIX}API_HOST") from None
+    return listening
