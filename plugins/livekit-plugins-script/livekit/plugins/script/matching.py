@@ -1,0 +1,138 @@
+"""How well an utterance fits a script's intents: weighted words, in any order, with a phrase's options forgiven.
+
+A recogniser drops and swaps small words, so whole-phrase patterns would miss most speech. Each word weighs the more
+the fewer intents it belongs to; words that every sentence has weigh little. A score is what part of a phrase was
+said, lowered by what was said besides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .definition import Definition, Intent
+from .phrases import Choice, Part, Series, SlotPart, Word
+from .slots import alike
+from .words import STOPWORDS, Words
+
+THRESHOLD = 0.55
+"""From this score on, an intent is what the caller wants."""
+
+_STOPWORD_WEIGHT = 0.12
+_SLOT_WEIGHT = 0.35
+_KEYWORD_SCORE = 0.66
+# What besides a phrase was said lowers its score by at most this part.
+_BESIDES = 0.55
+
+
+@dataclass(frozen=True)
+class Match:
+    intent: Intent
+    score: float
+    worded: bool = True
+    "False: nothing but values fitted (`haircut on tuesday at three`), which says less in the middle of something."
+
+
+class Matcher:
+    """Scores of one script. Built once; keeps nothing of a call."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._intents = definition.intents
+        counts: Counter[str] = Counter()
+        for intent in definition.intents:
+            counts.update({_stem(word) for phrase in (*intent.phrases, *intent.keywords) for word in phrase.words()})
+        total = max(2, len(definition.intents))
+        self._weights = {
+            word: _STOPWORD_WEIGHT if word in _STOP_STEMS else 0.3 + 0.7 * math.log(total / count) / math.log(total)
+            for word, count in counts.items()
+        }
+        self._keywords = {
+            intent.name: [words for phrase in intent.keywords for words in phrase.expansions()]
+            for intent in definition.intents
+        }
+
+    def rank(
+        self, words: Words, taken: Collection[int], slots: Collection[str], covered: Collection[int]
+    ) -> list[Match]:
+        """Intents by score, best first.
+
+        `taken` are the words that are values, `slots` the names of these; `covered` the words that are acts, which
+        need no explanation.
+        """
+        said = {_stem(token) for index, token in enumerate(words.tokens)}
+        free = {
+            _stem(token)
+            for index, token in enumerate(words.tokens)
+            if index not in taken and index not in covered and token not in STOPWORDS
+        }
+        matches = [self._match(intent, words, said, free, set(slots)) for intent in self._intents]
+        return sorted(matches, key=lambda match: -match.score)
+
+    def _match(self, intent: Intent, words: Words, said: set[str], free: set[str], slots: set[str]) -> Match:
+        best, worded = 0.0, False
+        for phrase in intent.phrases:
+            matched, total, used = self._fit(phrase.root, said, slots)
+            has_words = not used <= _STOP_STEMS
+            score = matched / total * self._besides(free, used) if total else 0.0
+            if (score, has_words) > (best, worded):
+                best, worded = score, has_words
+        for sequence in self._keywords[intent.name]:
+            if _contains(words.tokens, sequence):
+                used = {_stem(word) for word in sequence} | self._vocabulary(intent)
+                best = max(best, _KEYWORD_SCORE + (1 - _KEYWORD_SCORE) * (self._besides(free, used) - (1 - _BESIDES)))
+                worded = True
+        return Match(intent, min(best, 1.0), worded)
+
+    def _vocabulary(self, intent: Intent) -> set[str]:
+        return {_stem(word) for phrase in (*intent.phrases, *intent.keywords) for word in phrase.words()}
+
+    def _besides(self, free: set[str], used: set[str]) -> float:
+        if not free:
+            return 1.0
+        unexplained = sum(self._weights.get(word, 0.7) for word in free if word not in used)
+        whole = sum(self._weights.get(word, 0.7) for word in free)
+        return 1 - _BESIDES * unexplained / whole
+
+    def _fit(self, part: Part, said: set[str], slots: set[str]) -> tuple[float, float, set[str]]:
+        """Weight that was said, weight there is, and the words said, of the part's best reading."""
+        if isinstance(part, Word):
+            stem = _stem(part.text)
+            weight = self._weights[stem]
+            if stem in said or (len(stem) > 4 and any(alike(word, stem) for word in said)):
+                return weight, weight, {stem}
+            return 0.0, weight, set()
+        if isinstance(part, SlotPart):
+            return (_SLOT_WEIGHT, _SLOT_WEIGHT, set()) if part.name in slots else (0.0, _SLOT_WEIGHT, set())
+        if isinstance(part, Series):
+            return _sum([self._fit(child, said, slots) for child in part.parts])
+        return self._fit_choice(part, said, slots)
+
+    def _fit_choice(self, part: Choice, said: set[str], slots: set[str]) -> tuple[float, float, set[str]]:
+        fits = [self._fit(alternative, said, slots) for alternative in part.alternatives]
+        best = max(fits, key=lambda fit: (fit[0] - 0.5 * (fit[1] - fit[0]), -fit[1]))
+        if part.optional and best[0] < 0.5 * best[1]:
+            return 0.0, 0.0, set()
+        return best
+
+
+def _sum(fits: list[tuple[float, float, set[str]]]) -> tuple[float, float, set[str]]:
+    return sum(fit[0] for fit in fits), sum(fit[1] for fit in fits), set().union(*(fit[2] for fit in fits))
+
+
+def _contains(tokens: tuple[str, ...], sequence: tuple[str, ...]) -> bool:
+    stems = [_stem(token) for token in tokens]
+    wanted = [_stem(word) for word in sequence]
+    return any(stems[start : start + len(wanted)] == wanted for start in range(len(stems) - len(wanted) + 1))
+
+
+def _stem(word: str) -> str:
+    """A word without its plural or its `ing`: `parking`, `parks` and `park` are one."""
+    for ending, least in (("ing", 6), ("'s", 4), ("es", 6), ("s", 4)):
+        if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
+            return word[: -len(ending)]
+    return word
+
+
+_STOP_STEMS = frozenset(_stem(word) for word in STOPWORDS)
