@@ -16,7 +16,7 @@ from voiceworker.api.rooms import Rooms, SfuUnreachable
 from voiceworker.api.schema import CreatedSession, CreateSession
 from voiceworker.api.tokens import TOKEN_LIFETIME, Caller, join_token, turn_servers
 from voiceworker.config import AgentCatalog, AgentDefinition, Settings
-from voiceworker.dispatch import AGENT_IDENTITY_PREFIX, CallRequest
+from voiceworker.dispatch import AGENT_IDENTITY_PREFIX, SESSION_PATTERN, CallRequest
 from voiceworker.records import Admission, Records, Scope, Session, SessionStatus
 from voiceworker.records.idempotency import Begun, Finished, InFlight, OtherBody
 from voiceworker.records.sessions import OPEN
@@ -191,7 +191,9 @@ class Reception:
 
     async def own(self, client: Client, session_id: str) -> Session:
         """The client's session. Raises Problem 404, the same for an unknown one and for somebody else's."""
-        session = await asyncio.to_thread(self._records.sessions.get, session_id[:64])
+        session = None
+        if SESSION_PATTERN.match(session_id):  # what cannot be an id is no question for the database
+            session = await asyncio.to_thread(self._records.sessions.get, session_id)
         if session is None or session.owner != client.owner:
             raise Problem("session_not_found", "There is no session of yours with this id.")
         return session

@@ -14,6 +14,7 @@ from voiceworker.api.rate_limits import RateLimiter
 from voiceworker.api.reception import IdempotencyKey, Reception
 from voiceworker.api.request_body import parse_create_session, read_body
 from voiceworker.api.schema import CreatedSession, SessionPage, SessionState, Transcript, TranscriptEntry
+from voiceworker.dispatch import SESSION_PATTERN
 from voiceworker.records import Records, Scope, Session, SessionStatus
 
 _ALWAYS = ("unauthenticated", "foreign_origin", "missing_scope", "rate_limited", "records_unavailable")
@@ -142,9 +143,11 @@ def session_routes(
     )
     async def list_sessions(
         request: Request,
-        agent: Annotated[str | None, Query(max_length=64)] = None,
+        agent: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = None,
         status: Annotated[SessionStatus | None, Query()] = None,
-        before: Annotated[str | None, Query(max_length=64, description="An id: only sessions older than it.")] = None,
+        before: Annotated[
+            str | None, Query(pattern=SESSION_PATTERN.pattern, description="An id: only sessions older than it.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> SessionPage:
         """A key sees the sessions it made."""
