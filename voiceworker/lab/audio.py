@@ -125,12 +125,15 @@ class StereoRecorder:
     _BEHIND_SECONDS = 2.0
 
     def __init__(self, path: Path, started_at: float) -> None:
-        """Raises AudioError when the file cannot be written."""
+        """`started_at` is the moment of the file's first sample; it may be moved until the first frame comes.
+
+        Raises AudioError when the file cannot be written.
+        """
         try:
             self._file = soundfile.SoundFile(path, "w", samplerate=SAMPLE_RATE, channels=2, subtype="PCM_16")
         except (OSError, soundfile.LibsndfileError, ValueError, TypeError) as error:
             raise AudioError(f"{path}: cannot be written as audio: {error}") from error
-        self._started_at = started_at
+        self.started_at = started_at
         self._written = 0
         "frames in the file"
         self._pending = np.zeros((0, 2), np.int16)
@@ -144,7 +147,9 @@ class StereoRecorder:
         self._add(1, samples, ended_at)
 
     def _add(self, side: int, samples: Samples, ended_at: float) -> None:
-        place = round((ended_at - self._started_at) * SAMPLE_RATE) - len(samples)
+        place = round((ended_at - self.started_at) * SAMPLE_RATE) - len(samples)
+        if place < 0:
+            return  # heard before the recording begins
         if abs(place - self._ends[side]) > self.GAP_SECONDS * SAMPLE_RATE:
             self._ends[side] = place
         begin = max(self._ends[side], self._written) - self._written

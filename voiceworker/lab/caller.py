@@ -81,6 +81,8 @@ class Caller:
             reason = str(error) or f"no answer within {_JOIN_SECONDS} s"
             raise CallSetupError(f"cannot join the room at {self._invitation.server_url}: {reason}") from error
         self.joined_at = time.perf_counter()
+        if self._recorder is not None:
+            self._recorder.started_at = self.joined_at
         for participant in room.remote_participants.values():
             self._participant_connected(participant)
         self._tasks.spawn(self._microphone.run(), "caller's microphone")
@@ -171,7 +173,9 @@ class Caller:
     async def _read_transcript(self, reader: rtc.TextStreamReader, identity: str) -> None:
         """The agent's words come in one stream as they are heard; the caller's as a stream for each better guess."""
         attributes = reader.info.attributes or {}
-        of_caller = identity == self._room.local_participant.identity
+        local = self._room.local_participant
+        track = attributes.get("lk.transcribed_track_id")
+        of_caller = identity == local.identity or track in local.track_publications
         name = attributes.get("lk.segment_id") or reader.info.stream_id
         segment = self.conversation.segment(name, of_caller=of_caller, now=time.perf_counter())
         text = ""

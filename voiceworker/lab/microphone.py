@@ -33,6 +33,14 @@ class Microphone:
         self._queue.append((samples, utterance, done))
         await done.wait()
 
+    def cut(self) -> None:
+        """Stops what is being said, and forgets what was to be said after it."""
+        now = time.perf_counter()
+        for _, utterance, done in self._queue:
+            utterance.ended_at = now
+            done.set()
+        self._queue.clear()
+
     async def next_frame(self) -> None:
         """Waits until the next frame has been sent: a clock of 10 ms."""
         await self._sent.wait()
