@@ -128,7 +128,7 @@ async def test_on_a_livekit_of_ones_own_a_room_is_made_and_the_agent_asked_for(s
         async with Caller(invitation) as caller:
             with pytest.raises(NoAnswerError, match="no agent joined"):
                 await caller.wait_for_greeting(0.2)
-    assert [item.agent_name for item in dispatches] == ["voiceworker"]
+    assert "voiceworker" in [item.agent_name for item in dispatches]
 
 
 async def test_a_wrong_key_pair_is_a_set_up_error(sfu: Settings) -> None:
