@@ -43,7 +43,7 @@ async def entrypoint(context: JobContext) -> None:
 
 if __name__ == "__main__":
     try:
-        worker.check_agents()
+        worker.prepare()
     except ConfigError as error:
         sys.exit(f"voiceworker: {error}")
     cli.run_app(server)

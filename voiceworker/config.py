@@ -189,6 +189,7 @@ class Farewells(Frozen):
     still_there: str = "Are you still there?"
     silent: str = "I can't hear you, so I will hang up now. Please call again any time. Goodbye."
     time_limit: str = "I am sorry, our time for this call is up. Please call again any time. Goodbye."
+    stumbled: str = "I am sorry, something went wrong here. Could you say that again?"
     trouble: str = "I am sorry, something went wrong on my side. Please call again in a moment. Goodbye."
 
 

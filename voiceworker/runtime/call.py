@@ -19,14 +19,12 @@ from livekit.agents import (
     inference,
     llm,
     room_io,
-    vad,
 )
 from livekit.agents.beta.tools import EndCallTool
 
-from voiceworker.config import AgentDefinition, Settings
+from voiceworker.config import Settings
 from voiceworker.dispatch import CallRequest
 from voiceworker.events import ModelsRouted, SessionEnded, SessionStarted, UserTranscript
-from voiceworker.models import choose_models
 from voiceworker.policy.attendance import AskStillThere, Attendance, AttendanceSettings, EndCall, EndReason, SayGoodbye
 from voiceworker.policy.eagerness import turn_timing
 from voiceworker.runtime.engines import EngineBuilder
@@ -75,13 +73,14 @@ class Call:
         self,
         context: JobContext,
         request: CallRequest,
-        definition: AgentDefinition,
+        engines: EngineBuilder,
         settings: Settings,
         records: CallRecords,
     ) -> None:
         self._context = context
         self._request = request
-        self._definition = definition
+        self._definition = definition = engines.definition
+        self._engines = engines
         self._settings = settings
         self._records = records
         self._caller = request.caller
@@ -100,7 +99,7 @@ class Call:
 
     # --- the whole of it ---
 
-    async def run(self, toolboxes: Mapping[str, Toolbox], voice_detector: vad.VAD) -> None:
+    async def run(self, toolboxes: Mapping[str, Toolbox]) -> None:
         """Holds the conversation; returns when the call is over and everything of it is closed."""
         room = self._context.room
         room.on("participant_connected", self._participant_connected)
@@ -112,7 +111,7 @@ class Call:
             await self._context.connect()
             if not await asyncio.to_thread(self._record_start):
                 return
-            await self._start_session(toolboxes, voice_detector)
+            await self._start_session(toolboxes)
             self._listening = True
             if self._context.is_fake_job():  # the framework's console: the caller sits at this terminal
                 self._welcome("console")
@@ -133,18 +132,16 @@ class Call:
 
     # --- the session ---
 
-    async def _start_session(self, toolboxes: Mapping[str, Toolbox], voice_detector: vad.VAD) -> None:
-        definition, settings = self._definition, self._settings
-        choices = choose_models(definition, settings)
-        builder = await asyncio.to_thread(EngineBuilder, definition, settings, settings.now)
+    async def _start_session(self, toolboxes: Mapping[str, Toolbox]) -> None:
+        definition, engines = self._definition, self._engines
         tools = await asyncio.to_thread(self._make_tools, toolboxes)
         agent = Receptionist(definition, [*tools, EndCallTool(delete_room=False, end_instructions=None)])
         timing = turn_timing(definition.turns.eagerness)
         session: AgentSession[None] = AgentSession(
-            stt=builder.stt(choices["stt"].chosen, voice_detector),
-            llm=builder.llm(choices["llm"].chosen),
-            tts=builder.tts(choices["tts"].chosen),
-            vad=voice_detector,
+            stt=engines.hearing(),
+            llm=engines.thinking(),
+            tts=engines.speaking(),
+            vad=engines.voice_detector,
             turn_handling=TurnHandlingOptions(
                 # The default versions of both talk to a cloud gateway as soon as LIVEKIT_DEV_MODE is set.
                 turn_detection=inference.TurnDetector(version="v1-mini"),
@@ -159,7 +156,9 @@ class Call:
             user_away_timeout=None,  # silence is decided by policy/attendance.py
         )
         self._session = session
-        self._listener = SessionListener(session, agent, self._narrator, self._attendance, self._changed.set)
+        self._listener = SessionListener(
+            session, agent, self._narrator, self._attendance, self._changed.set, self._stumbled
+        )
         self._listener.attach()
         session.on("close", self._session_closed)
         await session.start(
@@ -170,7 +169,7 @@ class Call:
             record=False,
         )
         self._narrator.tell(SessionStarted(agent=definition.name))
-        names = {role: str(choice.chosen) for role, choice in choices.items()}
+        names = {role: str(choice.chosen) for role, choice in engines.choices.items()}
         self._narrator.tell(ModelsRouted(rule="default", **names))
 
     def _make_tools(self, toolboxes: Mapping[str, Toolbox]) -> list[llm.Tool | llm.Toolset]:
@@ -201,6 +200,10 @@ class Call:
         if self._listener is not None:
             self._listener.question_typed()
         session.generate_reply(user_input=text)
+
+    def _stumbled(self) -> None:
+        """No answer is coming: silence would be the worst one."""
+        self._say(self._definition.phrases.stumbled)
 
     # --- who is there ---
 

@@ -7,44 +7,58 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from livekit.agents import llm, stt, tts, vad
+from livekit.agents import inference, llm, stt, tts
 from livekit.plugins import deepgram, espeak, openai, pocketsphinx, script
 
 from voiceworker.config import AgentDefinition, Settings
-from voiceworker.models import ModelName
+from voiceworker.models import choose_models
+from voiceworker.policy.eagerness import turn_timing
 
 
 class EngineBuilder:
     """The engines of one agent, for one call; a waiting process makes it ahead and warms it up."""
 
     def __init__(self, definition: AgentDefinition, settings: Settings, clock: Callable[[], datetime]) -> None:
+        """Raises script.ScriptError, ValueError when the definition's lists name nothing usable."""
         self.definition = definition
+        self.choices = choose_models(definition, settings)
+        silence_seconds = turn_timing(definition.turns.eagerness).vad_silence_seconds
+        self.voice_detector = inference.VAD(min_silence_duration=silence_seconds)
         self._settings = settings
         self._script: script.Script | None = None
+        self._hearing: stt.STT[Any] | None = None
         if definition.script:
-            self._script = script.Script.from_mapping(
-                definition.script, clock=clock, timezone=ZoneInfo(definition.timezone)
-            )
+            zone = ZoneInfo(definition.timezone)
+            self._script = script.Script.from_mapping(definition.script, clock=clock, timezone=zone)
 
-    def stt(self, name: ModelName, voice_detector: vad.VAD) -> stt.STT[Any]:
+    def warm_up(self) -> None:
+        """Loads ahead what takes long to load; returns at once."""
+        self.hearing().prewarm()
+
+    def hearing(self) -> stt.STT[Any]:
+        if self._hearing is None:
+            self._hearing = self._make_hearing()
+        return self._hearing
+
+    def _make_hearing(self) -> stt.STT[Any]:
+        name, settings, language = self.choices["stt"].chosen, self._settings, self.definition.language
         if name.provider == "deepgram":
-            return deepgram.STT(
-                model=name.model, language=self.definition.language, api_key=self._settings.deepgram_api_key
-            )
+            return deepgram.STT(model=name.model, language=language, api_key=settings.deepgram_api_key)
         if name.provider == "openai":
-            return openai.STT(
-                model=name.model, language=self.definition.language, api_key=self._settings.openai_api_key
-            )
-        return pocketsphinx.STT(grammar=self._script.jsgf() if self._script else None, vad=voice_detector)
+            return openai.STT(model=name.model, language=language, api_key=settings.openai_api_key)
+        grammar = self._script.jsgf() if self._script else None
+        return pocketsphinx.STT(grammar=grammar, language=language, vad=self.voice_detector)
 
-    def llm(self, name: ModelName) -> llm.LLM[Any]:
+    def thinking(self) -> llm.LLM[Any]:
+        name = self.choices["llm"].chosen
         if name.provider == "openai":
             return openai.LLM(model=name.model, api_key=self._settings.openai_api_key)
         if self._script is None:
-            raise ValueError("the llm `script` needs the key `script:` in the agent's file")
+            raise ValueError("the model `script` needs the key `script:` in the agent's file")
         return script.LLM(script=self._script)
 
-    def tts(self, name: ModelName) -> tts.TTS[Any]:
+    def speaking(self) -> tts.TTS[Any]:
+        name = self.choices["tts"].chosen
         if name.provider == "openai":
             return openai.TTS(model=name.model, api_key=self._settings.openai_api_key)
         if name.provider == "deepgram":

@@ -44,12 +44,14 @@ class SessionListener:
         narrator: Narrator,
         attendance: Attendance,
         on_change: Callable[[], None],
+        on_no_answer: Callable[[], None],
     ) -> None:
         self._session = session
         self._agent = agent
         self._narrator = narrator
         self._attendance = attendance
         self._on_change = on_change
+        self._on_no_answer = on_no_answer
         self._question: dict[str, Any] = {}
         "the framework's metrics of the caller's turn that has no answer yet"
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, inference
+from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from livekit.agents.worker import ServerEnvOption
 
-from voiceworker.config import AgentCatalog, AgentDefinition, ConfigError, Settings
+from voiceworker.config import AgentCatalog, ConfigError, Settings
 from voiceworker.dispatch import (
     AGENT_IDENTITY_PREFIX,
     SESSION_PATTERN,
@@ -23,13 +23,13 @@ from voiceworker.dispatch import (
     agent_identity,
     new_session_id,
 )
-from voiceworker.policy.eagerness import turn_timing
 from voiceworker.records import Records, migrate, open_records
 from voiceworker.records.sessions import OPEN
 from voiceworker.records.workers import Heartbeat
 from voiceworker.runtime.call import Call
 from voiceworker.runtime.call_book import CallBook
 from voiceworker.runtime.checks import definition_check
+from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.toolbox import Toolbox
 
@@ -81,7 +81,8 @@ class _Setup:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         definition = AgentCatalog(self._settings.agents_directory).get(self._settings.default_agent)
         if definition is not None:
-            pass
+            process.userdata["engines"] = engines = EngineBuilder(definition, self._settings, self._settings.now)
+            engines.warm_up()
 
 
 class Worker:
@@ -98,14 +99,14 @@ class Worker:
         server.on("worker_started", self._started)
         server.on("worker_registered", self._registered)
 
-    def check_agents(self) -> None:
-        """Raises ConfigError when an agent's file is broken: better at the start than in a call."""
+    def prepare(self) -> None:
+        """What must be right before the first call. Raises ConfigError when an agent's file is broken."""
         self._catalog.names()
         for problem in self._catalog.problems.values():
             raise ConfigError(problem)
+        migrate(self._settings.records_url)
 
     def _started(self) -> None:
-        migrate(self._settings.records_url)
         self._records = open_records(self._settings.records_url)
 
     def _registered(self, *_: object) -> None:
@@ -168,10 +169,11 @@ async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[s
     definition = catalog.get(name)
     if definition is None:
         raise ValueError(catalog.problems.get(name, f"no agent {name!r} in {settings.agents_directory}"))
+    engines: EngineBuilder | None = context.proc.userdata.get("engines")
+    if engines is None or engines.definition != definition:  # another agent, or its file has changed
+        engines = await asyncio.to_thread(EngineBuilder, definition, settings, settings.now)
     records = await asyncio.to_thread(open_records, settings.records_url)
-    call = Call(context, request, definition, settings, CallBook(records))
-    await call.run(toolboxes, _voice_detector(definition))
-
-
-def _voice_detector(definition: AgentDefinition) -> inference.VAD:
-    return inference.VAD(min_silence_duration=turn_timing(definition.turns.eagerness).vad_silence_seconds)
+    try:
+        await Call(context, request, engines, settings, CallBook(records)).run(toolboxes)
+    finally:
+        records.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +22,8 @@ from voiceworker.events import (
     UserTranscript,
 )
 
-_QUIET_LEVELS = {"DEBUG", "INFO", "debug", "info"}
+_QUIET_LEVELS: dict[str, set[str]] = defaultdict(lambda: {"debug", "info"})
+_QUIET_LEVELS["sfu"] = {"debug", "info", "warn"}  # it warns whenever a client leaves
 
 
 class ReadableLog:
@@ -41,17 +43,17 @@ class ReadableLog:
         """A line of a child's output: an event of a call is told; of the rest, only warnings and worse are shown."""
         body = _json_object(line)
         if body is None:
-            if line.strip():
+            if line.strip() and not line.startswith(("INFO", "DEBUG")):
                 self._console.print(Text(f"{source:>7}  {line}", style="dim"))
             return
         if isinstance(body.get("event"), str):
             self._event(body["event"])
             return
-        level = str(body.get("level", "INFO"))
-        if level not in _QUIET_LEVELS:
-            message = str(body.get("message") or body.get("msg") or line)
-            detail = body.get("exc_info") or body.get("error") or ""
-            self._console.print(Text(f"{source:>7}  {level.lower()}: {message} {detail}".rstrip(), style="yellow"))
+        level = str(body.get("level", "INFO")).lower()
+        if level not in _QUIET_LEVELS[source]:
+            lines = str(body.get("message") or body.get("msg") or line).splitlines()
+            detail = (str(body.get("exc_info") or body.get("error") or "").splitlines() or [""])[-1]
+            self._console.print(Text(f"{source:>7}  {level}: {lines[0]} {detail}".rstrip(), style="yellow"))
 
     def _event(self, text: str) -> None:
         try:

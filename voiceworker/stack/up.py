@@ -89,6 +89,7 @@ class Stack:
             "LIVEKIT_API_KEY": self.settings.livekit_api_key,
             "LIVEKIT_API_SECRET": self.settings.livekit_api_secret,
             "PYTHONUNBUFFERED": "1",
+            "LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS": "500",  # on a busy small machine its default warns all the time
         }
         return {**self._given, **own}
 
