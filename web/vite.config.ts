@@ -14,7 +14,6 @@ export default defineConfig({
   },
   server: { proxy: { "/v1": API } },
   test: {
-    environment: "jsdom",
     restoreMocks: true,
     setupFiles: ["src/testSetup.ts"],
   },

@@ -34,7 +34,10 @@ export function CallScreen({ call, room, agentLabel }: Props) {
 
   const present = agent !== undefined;
   const met = useEver(present);
-  useAgentWatch(sessionId, present, call.fail);
+  useAgentWatch(sessionId, present, (failure) => {
+    if (met) call.abandon();
+    else call.fail(failure);
+  });
 
   const agentVoice = audioTrack?.publication.track;
   const readAgent = useLoudness(agentVoice instanceof RemoteAudioTrack ? agentVoice : undefined);

@@ -74,7 +74,7 @@ function CopyButton({ text }: { readonly text: string }) {
     <button type="button" className="secondary" onClick={() => void copy()}>
       <CopyIcon />
       <span aria-live="polite">
-        {outcome === "copied" ? "Copied" : outcome === "refused" ? "Copying was refused" : "Copy transcript"}
+        {outcome === "copied" ? "Copied" : outcome === "refused" ? "Copying was refused" : "Copy text"}
       </span>
     </button>
   );

@@ -81,7 +81,7 @@ function appearance(phase: Phase, activity: AgentActivity, microphone: Microphon
     case "thinking":
       return { word: "Thinking", hint: "An answer is on its way.", motion: "sweep", tone: "agent" };
     case "speaking":
-      return { word: "Speaking", hint: "You can interrupt at any time.", motion: "voice", tone: "agent" };
+      return { word: "Speaking", hint: "Just speak to interrupt.", motion: "voice", tone: "agent" };
     case "listening":
       return { word: "Listening", hint: LISTENING_HINTS[microphone], motion: "voice", tone: "caller" };
   }

@@ -20,8 +20,10 @@ export interface Call {
   readonly trouble: string | undefined;
   readonly start: (wish: CallWish) => void;
   readonly hangUp: () => void;
-  /** Gives the call up, because it cannot go on. */
+  /** Gives the call up before it was a conversation. */
   readonly fail: (failure: Failure) => void;
+  /** Gives the conversation up: the agent is gone for good. */
+  readonly abandon: () => void;
   /** Types to the agent. Rejects when it could not be sent. */
   readonly type: (text: string) => Promise<void>;
 }
@@ -112,6 +114,13 @@ export function useCall(): Call {
     void leave(call);
   }, []);
 
+  const abandon = useCallback(() => {
+    const call = current.current;
+    if (!call) return;
+    call.endReason = "error";
+    void leave(call);
+  }, []);
+
   const type = useCallback(async (text: string) => {
     const call = current.current;
     if (!call) throw new Error("there is no call to type into");
@@ -129,7 +138,7 @@ export function useCall(): Call {
     [],
   );
 
-  return { phase, transcript, room, sessionId, trouble, start, hangUp, fail, type };
+  return { phase, transcript, room, sessionId, trouble, start, hangUp, fail, abandon, type };
 }
 
 async function leave(call: Current): Promise<void> {

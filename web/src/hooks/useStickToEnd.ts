@@ -17,7 +17,7 @@ export function useStickToEnd(content: unknown): EndFollower {
   const [behind, setBehind] = useState(false);
 
   const toEnd = useCallback(() => {
-    box.current?.scrollTo({ top: box.current.scrollHeight });
+    scrollToEnd(box.current);
     setBehind(false);
   }, []);
 
@@ -27,8 +27,12 @@ export function useStickToEnd(content: unknown): EndFollower {
   }, []);
 
   useEffect(() => {
-    if (!behind) box.current?.scrollTo({ top: box.current.scrollHeight });
+    if (!behind) scrollToEnd(box.current);
   }, [behind, content]);
 
   return { box, behind, onScroll, toEnd };
+}
+
+function scrollToEnd(element: HTMLElement | null): void {
+  if (element) element.scrollTop = element.scrollHeight;
 }

@@ -93,7 +93,8 @@ const WORDING: Readonly<Record<FailureKind, Wording>> = {
   },
   media_unreachable: {
     title: "The call could not be connected",
-    advice: "The voice connection was blocked on the way, often by a firewall or a VPN. Try again or use another network.",
+    advice:
+      "The voice connection did not come about: the service may be restarting, or a firewall or a VPN stands in the way. Try again, or use another network.",
   },
   session_failed: {
     title: "The agent could not take the call",

@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+
+import { parseAgents } from "./agents";
+
+const FRONTDESK = { name: "frontdesk", label: "Frontdesk", language: "en" };
+
+it.each([
+  [[{ name: "frontdesk", language: "en", greeting: "Hello" }]],
+  [{ agents: [{ name: "frontdesk", language: "en" }] }],
+])("reads the agents of %j", (body) => {
+  expect(parseAgents(body)).toEqual([FRONTDESK]);
+});
+
+it("makes a name fit for people", () => {
+  expect(parseAgents([{ name: "night_desk-north" }])[0]?.label).toBe("Night desk north");
+});
+
+it.each([null, "x", {}, { agents: 4 }, [4, null, {}, { name: "" }]])("finds nobody in %j", (body) => {
+  expect(parseAgents(body)).toEqual([]);
+});
