@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +17,9 @@ from voiceworker.api.rate_limits import RateLimits
 from voiceworker.api.rooms import RoomsInMemory
 from voiceworker.config import AgentCatalog, Settings
 from voiceworker.records import Heartbeat, Records, Scope, migrate, open_records
+from voiceworker.stack.process import ChildProcess
+from voiceworker.stack.sfu import find_sfu, start_sfu
 
-SESSIONS = "/v1/realtime/sessions"
 CALLING = (Scope.SESSIONS_CREATE, Scope.SESSIONS_READ, Scope.SESSIONS_DELETE, Scope.AGENTS_READ)
 
 
@@ -111,3 +115,38 @@ async def shop(house: House) -> AsyncIterator[httpx.AsyncClient]:
     """A client whose key may make, read and end sessions."""
     async with house.client(headers=house.key(*CALLING)) as client:
         yield client
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class RunningSfu:
+    """A real SFU on private ports."""
+
+    settings: Settings
+    process: ChildProcess
+
+
+@pytest.fixture
+async def sfu(tmp_path: Path) -> AsyncIterator[RunningSfu]:
+    port = free_port()
+    settings = Settings(
+        livekit_url=f"ws://127.0.0.1:{port}",
+        livekit_api_key="APItest",
+        livekit_api_secret=secrets.token_urlsafe(32),
+        sfu_port=port,
+        sfu_tcp_port=free_port(),
+        sfu_udp_port=free_port(),
+        api_port=free_port(),
+        agents_directory=tmp_path / "agents",
+        data_directory=tmp_path,
+    )
+    program = await asyncio.to_thread(find_sfu, settings)
+    process = await start_sfu(settings, program, environment={}, on_line=lambda _: None)
+    yield RunningSfu(settings, process)
+    await process.stop(within_seconds=4, asking=2)

@@ -6,6 +6,8 @@ import pytest
 
 from voiceworker.api.problems import CODES
 from voiceworker.api.schema import CreateSession
+from voiceworker.config import ROOT
+from voiceworker.records import Scope
 
 if TYPE_CHECKING:
     from tests.api.conftest import House
@@ -78,3 +80,10 @@ def test_every_code_a_session_request_can_meet_has_an_example(document: dict[str
     }
     elsewhere = {"not_found", "session_not_found", "method_not_allowed", "bad_request", "host_not_allowed"}
     assert shown | elsewhere | {"internal_error", "not_ready"} == set(CODES)
+
+
+def test_the_handbook_names_every_route_scope_code_and_field(document: dict[str, Any]) -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    paths = [path.replace("{session_id}", "$ID") for path in document["paths"]]
+    for word in (*paths, *Scope, *CODES, *CreateSession.model_fields):
+        assert word in text, word

@@ -84,7 +84,7 @@ class Problem(Exception):
         return document | dict(self.members)
 
     def response(self) -> JSONResponse:
-        headers = dict(self.headers)
+        headers = {"Cache-Control": "no-store", **self.headers}
         if self.retry_after_seconds is not None:
             headers["Retry-After"] = str(self.retry_after_seconds)
         if self.status == HTTPStatus.UNAUTHORIZED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 from datetime import UTC, datetime
 
@@ -47,6 +48,10 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             proxy_headers=False,  # a forwarded address is what the sender says it is, and we count by address
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
+        # uvicorn ends in order at a signal and then raises it again, to end the process; ours still has to clean up.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: None)
         await uvicorn.Server(config).serve(sockets=[listening])
     finally:
         await rooms.aclose()

@@ -35,6 +35,7 @@ class Watchdog:
         self._joins_seen_until = clock()
         self._reconcile_at = clock()
         self._sweep_at = clock()
+        self._sfu_away = False
 
     async def run(self) -> None:
         """Until it is cancelled. What fails is logged and tried again at the next look."""
@@ -42,7 +43,9 @@ class Watchdog:
             try:
                 await self.look(self._clock())
             except SfuUnreachable as error:
-                logger.warning("the SFU does not answer (%s); rooms and sessions are compared later", error)
+                if not self._sfu_away:  # once an outage, not once a look
+                    logger.warning("the SFU does not answer (%s); rooms and sessions are compared later", error)
+                self._sfu_away = True
             except SQLAlchemyError:
                 logger.exception("the records do not answer; sessions are looked after later")
             await asyncio.sleep(_TICK_SECONDS)
@@ -79,6 +82,7 @@ class Watchdog:
         # The sessions are read first: one that becomes active in between has a room that is in the list.
         sessions = await asyncio.to_thread(self._records.sessions.open)
         rooms = await self._rooms.names()
+        self._sfu_away = False
         for session in sessions:
             if session.status is SessionStatus.ACTIVE and session.room not in rooms:
                 await asyncio.to_thread(self._records.sessions.end, session.id, "room_closed", now)
