@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from voiceworker.lab.audio import SpeechDetector
-from voiceworker.lab.call_command import _document, _print, call
+from voiceworker.lab.call_command import _document, _Transcript, call
 from voiceworker.lab.conversation import Conversation, Utterance
 
 AUDIO = Path(__file__).parent.parent / "audio"
@@ -97,7 +97,9 @@ def test_the_document_has_a_turn_for_each_thing_said() -> None:
 
 
 def test_the_printed_transcript_marks_what_was_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
-    _print(interrupted_call())
+    transcript = _Transcript(interrupted_call(), silent=False)
+    transcript.print_news()
+    transcript.print_news()
     assert capsys.readouterr().out.splitlines() == [
         "agent   Hello.",
         "caller  (not understood)",

@@ -82,14 +82,14 @@ async def _call(wanted: _Wanted, invited: AbstractAsyncContextManager[Invitation
     async with invited as invitation, Caller(invitation, recording=wanted.record) as caller:
         if not wanted.as_json:
             typer.echo(f"in the room of {invitation.session}; waiting for {wanted.agent}")
+        transcript = _Transcript(caller.conversation, silent=wanted.as_json)
         try:
-            await say_lines(caller, lines, answer_seconds=wanted.answer_seconds)
+            await say_lines(caller, lines, answer_seconds=wanted.answer_seconds, on_answer=transcript.print_news)
         except NoAnswerError as error:
             failure = str(error)
+        transcript.print_news()
         if wanted.as_json:
             typer.echo(json.dumps(_document(invitation.session, caller.conversation), ensure_ascii=False, indent=2))
-        else:
-            _print(caller.conversation)
     return failure
 
 
@@ -101,12 +101,26 @@ def _document(session: str, conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def _print(conversation: Conversation) -> None:
-    if conversation.greeting:
-        typer.echo(f"agent   {conversation.greeting}")
-    for turn in conversation.turns():
-        typer.echo(f"caller  {turn.caller or '(not understood)'}")
-        typer.echo(_answer(turn))
+class _Transcript:
+    """Prints a conversation as it grows."""
+
+    def __init__(self, conversation: Conversation, *, silent: bool) -> None:
+        self._conversation = conversation
+        self._silent = silent
+        self._greeted = False
+        self._printed_turns = 0
+
+    def print_news(self) -> None:
+        if self._silent:
+            return
+        if not self._greeted and self._conversation.greeting:
+            typer.echo(f"agent   {self._conversation.greeting}")
+        self._greeted = True
+        turns = self._conversation.turns()
+        for turn in turns[self._printed_turns :]:
+            typer.echo(f"caller  {turn.caller or '(not understood)'}")
+            typer.echo(_answer(turn))
+        self._printed_turns = len(turns)
 
 
 def _answer(turn: Turn) -> str:

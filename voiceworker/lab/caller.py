@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ logger = logging.getLogger("voiceworker.lab")
 FINISHED_SECONDS = 0.7
 "quiet after which the agent has finished, if it says itself that it listens"
 _JOIN_SECONDS = 20
+_STUCK_SECONDS = 10
+"how much longer than its length an utterance may take to be sent"
 
 
 class NoAnswerError(Exception):
@@ -105,12 +108,16 @@ class Caller:
     async def say(self, speech: Path | Samples) -> Utterance:
         """Speaks a file or int16[samples] (24 kHz mono) and returns when its last sample has been sent.
 
-        Raises AudioError for a file that cannot be read.
+        Raises AudioError for a file that cannot be read, NoAnswerError when the line is dead.
         """
         samples = await asyncio.to_thread(read_speech, speech) if isinstance(speech, Path) else speech
         utterance = Utterance(started_at=time.perf_counter())
         self.conversation.utterances.append(utterance)
-        await self._microphone.say(samples, utterance)
+        try:
+            async with asyncio.timeout(len(samples) / SAMPLE_RATE + _STUCK_SECONDS):
+                await self._microphone.say(samples, utterance)
+        except TimeoutError:
+            raise NoAnswerError("the line is dead: speech could not be sent") from None
         return utterance
 
     async def type_text(self, text: str) -> Utterance:
@@ -221,7 +228,9 @@ class Caller:
         while not condition():
             if time.perf_counter() > deadline:
                 return False
-            await self._microphone.next_frame()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._microphone.next_frame()
         return True
 
     async def until_second(self, second: float) -> None:

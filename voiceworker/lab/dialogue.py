@@ -28,10 +28,17 @@ def read_line(text: str) -> Line:
     return Line(read_speech(Path(timed["path"])), float(timed["second"]))
 
 
-async def say_lines(caller: Caller, lines: Sequence[Line], *, answer_seconds: float = 20) -> None:
+async def say_lines(
+    caller: Caller,
+    lines: Sequence[Line],
+    *,
+    answer_seconds: float = 20,
+    on_answer: Callable[[], None] = lambda: None,
+) -> None:
     """Speaks the lines, each in its turn or at its second, and waits for the answer to the last.
 
-    Without lines it listens to the greeting. Raises NoAnswerError; what was said until then is in the caller.
+    `on_answer` is called whenever the agent has finished and nothing said before can change any more. Without lines it
+    listens to the greeting. Raises NoAnswerError; what was said until then is in the caller.
     """
     if not lines:
         await caller.wait_for_greeting()
@@ -47,6 +54,8 @@ async def say_lines(caller: Caller, lines: Sequence[Line], *, answer_seconds: fl
             await caller.wait_for_reply(answer_seconds)
         if caller.agent_left:
             raise NoAnswerError(f"the agent hung up before line {number}")
+        if line.at_second is None:
+            on_answer()
         await caller.say(line.speech)
     await caller.wait_for_reply(answer_seconds)
 
