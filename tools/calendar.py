@@ -29,8 +29,8 @@ __all__ = [
 class Calendar(Protocol):
     """What the tools need. Every method may raise CalendarError."""
 
-    async def free_times(self, day: date, service: str | None = None) -> list[datetime]:
-        """Times of a day at which a service can begin."""
+    async def free_times(self, day: date, service: str | None = None, moving: int | None = None) -> list[datetime]:
+        """Times of a day at which a service can begin; the time of the appointment `moving` counts as free."""
 
     async def book(self, name: str, service: str, starts_at: datetime, phone: str | None = None) -> Appointment:
         """Books; the same data again gives the same appointment."""
@@ -69,7 +69,11 @@ class CalendarTools:
             self._tool(
                 "free_times",
                 "The free times of one day, for one service. Use it before you offer a time.",
-                {"day": day, "service": service},
+                {
+                    "day": day,
+                    "service": service,
+                    "moving": {"type": "string", "description": "Id of the appointment that is to be moved, if any"},
+                },
                 ("day",),
                 self._free_times,
             ),
@@ -136,7 +140,10 @@ class CalendarTools:
     async def _free_times(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         day = _day(arguments["day"])
         service = arguments.get("service")
-        times = await self._calendar.free_times(day, str(service) if service else None)
+        moving = arguments.get("moving")
+        times = await self._calendar.free_times(
+            day, str(service) if service else None, _number(moving) if moving else None
+        )
         return {"day": day.isoformat(), "free_times": [begin.strftime("%Y-%m-%dT%H:%M") for begin in times]}
 
     async def _book(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

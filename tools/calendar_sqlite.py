@@ -78,9 +78,12 @@ class SqliteCalendar:
                 list(settings.services.items()),
             )
 
-    async def free_times(self, day: date, service: str | None = None) -> list[datetime]:
-        """Times of a day at which a service (the shortest, if none is named) can begin. Raises CalendarError."""
-        return await self._run(lambda connection: self._free_times(connection, day, service))
+    async def free_times(self, day: date, service: str | None = None, moving: int | None = None) -> list[datetime]:
+        """Times of a day at which a service (the shortest, if none is named) can begin. Raises CalendarError.
+
+        `moving`: an appointment whose own time counts as free, because it is about to be moved.
+        """
+        return await self._run(lambda connection: self._free_times(connection, day, service, moving))
 
     async def book(self, name: str, service: str, starts_at: datetime, phone: str | None = None) -> Appointment:
         """Books; the same data again gives the same appointment. Raises CalendarError."""
@@ -148,11 +151,13 @@ class SqliteCalendar:
         candidates = day_times(self._settings, service, day, self._timezone)
         return free_of(candidates, self._length(service), self._busy(connection, day, but=but), self._clock())
 
-    def _free_times(self, connection: sqlite3.Connection, day: date, service: str | None) -> list[datetime]:
+    def _free_times(
+        self, connection: sqlite3.Connection, day: date, service: str | None, moving: int | None
+    ) -> list[datetime]:
         chosen = service or min(self._settings.services, key=lambda name: self._settings.services[name])
         self._check_service(chosen)
         self._check_day(connection, datetime.combine(day, time(12), self._timezone), chosen)
-        return self._free(connection, day, chosen)
+        return self._free(connection, day, chosen, but=moving)
 
     def _check_service(self, service: str) -> None:
         if service not in self._settings.services:
@@ -171,13 +176,18 @@ class SqliteCalendar:
     def _near(
         self, connection: sqlite3.Connection, wanted: datetime, service: str, *, but: int | None = None
     ) -> list[datetime]:
-        """The three nearest free times: of that day, else of the days around it."""
-        for distance in range(8):
-            days = {wanted.date() + timedelta(days=distance), wanted.date() - timedelta(days=distance)}
-            free = [begin for day in sorted(days) for begin in self._free(connection, day, service, but=but)]
-            if free:
-                return nearest(free, wanted)
-        return []
+        """The nearest free times: three of that day, else one of the nearest day before and after it."""
+        free = self._free(connection, wanted.date(), service, but=but)
+        if free:
+            return nearest(free, wanted)
+        offers: list[datetime] = []
+        for direction in (-1, 1):
+            for distance in range(1, 8):
+                day = wanted.date() + timedelta(days=direction * distance)
+                if free := self._free(connection, day, service, but=but):
+                    offers += nearest(free, wanted, most=1)
+                    break
+        return offers
 
     def _check(
         self, connection: sqlite3.Connection, service: str, starts_at: datetime, *, but: int | None = None

@@ -37,7 +37,7 @@ SPEECH: Mapping[Act, tuple[str, ...]] = {
         "that's (it|right|correct|fine|perfect|great|good|okay|lovely)", "that is (right|correct|fine|good)",
         "(all|sounds|that sounds|looks) (good|right|great|fine|perfect|correct)", "that (works|will do|would be great)",
         "that'll do", "that would be (fine|good|perfect|lovely)", "(go|please go) ahead", "please do",
-        "(do|book|confirm|cancel|move|change) it [please]", "you got it", "no problem", "spot on", "i do", "it is",
+        "(do|book|confirm) it [please]", "you got it", "no problem", "spot on", "i do", "it is",
         "i would", "that suits me", "works for me", "all correct",
     ),
     Act.NO: (
@@ -51,7 +51,7 @@ SPEECH: Mapping[Act, tuple[str, ...]] = {
     ),
     Act.FORGET: (
         "(forget|drop|scrap|leave) (it|that|this|about it|the whole thing)", "nevermind", "(don't|do not) bother",
-        "cancel (that|this|everything)", "stop (that|this)", "stop", "let's leave it", "start (over|again)",
+        "cancel (it|that|this|everything)", "stop (that|this)", "stop", "let's leave it", "start (over|again)",
         "i don't want (it|that|to) anymore", "i've changed my mind", "i changed my mind", "let me think about it",
         "forget about (it|that)", "doesn't matter", "it doesn't matter",
     ),

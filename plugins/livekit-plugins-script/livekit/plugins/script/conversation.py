@@ -6,7 +6,8 @@ deterministic: no clock, no randomness, no IO.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -14,12 +15,13 @@ from .acts import Act
 from .definition import Intent, Lookup, ToolUse
 from .matching import THRESHOLD
 from .numbers import say_cardinal
-from .results import as_moments, moments_in, nearest, read_output, within, without_moments
+from .results import as_moments, moments_in, nearest, of_part, read_output, spread, within, without_moments
 from .slots import Context, Slot, Value
-from .spoken import say_moments
+from .spoken import say_date, say_moments
 from .state import Call, Frame, Pending, Plan, State
 from .templates import Missing, Values, names_in, write
 from .understanding import Understanding
+from .words import FILLERS
 
 Reader = Callable[[str, Context], Understanding]
 
@@ -93,12 +95,11 @@ class Conversation:
         if state.pending in (Pending.OFFER, Pending.THEN) and state.offers:
             asked = next((slot.name for slot in self._slots.values() if slot.kind == "time"), None)
         part = state.frame.part if state.frame else None
-        return Context(self._today, self._definition.date_order, asked, part)
+        return Context(self._today, self._definition.date_order, asked, part, state.moment)
 
     def _answer(self, said: Understanding) -> Plan:
         state = self.state
-        if state.over:
-            state.over = False
+        state.turns += 1
         if said.is_empty:
             return self._missed(said)
         social = self._social(said)
@@ -125,12 +126,16 @@ class Conversation:
         if frame is not None and self.state.pending in (Pending.CONFIRM, Pending.CHANGE) and Act.CHANGE in said.acts:
             # `can you change it to four` while something is read back changes this, not an older appointment.
             return None if self._new_values(frame, said) or self._named_slot(frame, said) else intent
+        if frame is not None and self.state.pending is Pending.CHANGE and self._named_slot(frame, said):
+            return None
         return intent
 
     def _social(self, said: Understanding) -> Plan | None:
         """What is said about the conversation itself, if that is all that was said."""
         state, acts = self.state, said.acts
-        brief = len(said.leftover) <= 2 and not (said.matches and said.matches[0].score >= THRESHOLD)
+        brief = said.is_act or (len(said.leftover) <= 2 and not (said.matches and said.matches[0].score >= THRESHOLD))
+        if self._own_words(said):
+            return None
         if Act.FORGET in acts and len(said.leftover) <= 2 and (brief or state.frame is not None) and not said.mentions:
             return self._forget()
         if not brief or said.mentions:
@@ -147,6 +152,15 @@ class Conversation:
         if Act.HELLO in acts:
             return self._tell(self._voice.wording("hello"), self._question() or "How can I help?")
         return None
+
+    def _own_words(self, said: Understanding) -> bool:
+        """Whether a read-back was answered by its own verb: `cancel it` agrees to a cancellation alone."""
+        frame = self.state.frame
+        if frame is None or self.state.pending is not Pending.CONFIRM:
+            return False
+        words = [token for token in said.words.tokens if token not in FILLERS]
+        verbs = {word for phrase in frame.intent.phrases for word in phrase.first_words()}
+        return len(words) == 2 and words[0] in verbs and words[1] in ("it", "that", "this", "them")
 
     def _small_talk(self, act: Act) -> Plan:
         state = self.state
@@ -170,7 +184,6 @@ class Conversation:
         )
         self._leave()
         state.parked.clear()
-        state.over = True
         tool = self._definition.goodbye.tool
         return Plan(self._voice.compose(words), Call(tool, {}) if tool in self._tools else None)
 
@@ -188,8 +201,11 @@ class Conversation:
     def _idle(self, said: Understanding) -> Plan:
         """Nothing is being done, and nothing was wished for."""
         acts = said.acts
-        if Act.NO in acts and not said.leftover and self.state.last:
-            return self._goodbye()
+        if Act.NO in acts and not said.leftover:
+            # Only a no to `anything else?` ends the call.
+            if self.state.turns > 1 and self.state.last.endswith("?"):
+                return self._goodbye()
+            return self._tell(self._anything_else())
         if Act.THANKS in acts and not said.leftover:
             return self._tell(self._voice.wording("thanks"), self._anything_else())
         if Act.YES in acts and not said.leftover and not said.mentions:
@@ -216,6 +232,9 @@ class Conversation:
                 state.parked.append(state.frame)
         state.frame, state.pending, state.choices, state.finished = frame, Pending.NOTHING, [], None
         self._fill(frame, said)
+        frame.hints = [
+            mention.value for mention in said.mentions if mention.source or intent.slot(mention.slot) is None
+        ]
         return self._advance(frame, prefix)
 
     def _carry(self, source: Frame, target: Frame) -> None:
@@ -317,7 +336,7 @@ class Conversation:
                 return self._tell(self._voice.wording("confirm_unclear"), self._question())
             state.pending = Pending.CHANGE
             return self._tell(self._voice.wording("what_to_change"))
-        if Act.YES in acts and len(said.leftover) <= 2:
+        if (Act.YES in acts and len(said.leftover) <= 2) or self._own_words(said):
             if not state.heard:
                 return self._advance(frame, "")
             return self._call(frame)
@@ -382,7 +401,7 @@ class Conversation:
     def _looked_up(self, frame: Frame, lookup: Lookup, output: str, is_error: bool) -> Plan:
         state = self.state
         if is_error:
-            return self._failed(frame, lookup.none, lookup.forget, output)
+            return self._failed(frame, frame.intent.failed, lookup.forget, output)
         result = read_output(output)
         items = result.get(lookup.pick) if lookup.pick and isinstance(result, Mapping) else result
         if lookup.must_include:
@@ -392,13 +411,22 @@ class Conversation:
             if not items:
                 frame.passed.pop(lookup.into)
                 return self._nothing_found(frame, lookup)
-            if len(items) > 1:
-                state.choices = [item for item in items if isinstance(item, Mapping)]
+            things = [item for item in items if isinstance(item, Mapping)]
+            meant = [thing for thing in things if self._fits(thing, frame.hints)]
+            things = meant if len(meant) == 1 else things
+            if len(things) > 1:
+                state.choices = things
                 state.pending, state.lookup = Pending.WHICH, frame.intent.lookups.index(lookup)
                 return self._tell(self._question())
-            items = items[0]
+            items = things[0] if things else items
         frame.found[lookup.into] = items
+        self._speak_of(items)
         return self._advance(frame, self._frame_words(frame, f"{lookup.into}.found", lookup.found))
+
+    def _speak_of(self, thing: object) -> None:
+        """Remembers the moment of something, for `the same day`."""
+        moments = moments_in(str(thing)) if isinstance(thing, Mapping) else []
+        self.state.moment = moments[0] if moments else self.state.moment
 
     def _nothing_found(self, frame: Frame, lookup: Lookup) -> Plan:
         words = self._frame_words(frame, f"{lookup.into}.none", lookup.none)
@@ -446,21 +474,25 @@ class Conversation:
         if not forget:
             self._leave()
             return self._tell(words, self._anything_else())
-        if offers and frame.values.get("date") not in (None, *(offer.date() for offer in offers)):
-            for name in [slot.name for slot in frame.intent.slots if slot.kind == "date"]:
-                frame.values.pop(name, None)
+        days = {offer.date() for offer in offers}
+        for slot in frame.intent.slots:
+            if slot.kind == "date" and days and frame.values.get(slot.name) not in days:
+                frame.values.pop(slot.name, None)
         return self._offer(frame, forget, words, offers[:3])
 
     def _done(self, frame: Frame, result: Any) -> Plan:
         state, intent = self.state, frame.intent
+        day = next((value for value in frame.values.values() if type(value) is date), None)
+        offers: list[datetime] = []
+        if intent.offers and isinstance(result, Mapping):
+            offers = of_part(as_moments(result.get(intent.offers), day), frame.part)
+            result = {**result, intent.offers: [offer.isoformat() for offer in offers]}
         words = self._frame_words(frame, f"{intent.name}.done", intent.done, result=result)
         for name, value in frame.values.items():
             if self._slots[name].remember:
                 state.memory[name] = value
+        self._speak_of(result)
         self._leave()
-        items = result.get(intent.offers) if intent.offers and isinstance(result, Mapping) else None
-        day = next((value for value in frame.values.values() if type(value) is date), None)
-        offers = as_moments(items, day)
         if state.parked:
             return self._resume(frame, offers, words)
         if intent.then and (offers or not intent.offers):
@@ -475,6 +507,11 @@ class Conversation:
         for name, value in done.values.items():
             if parked.intent.slot(name):
                 parked.values.setdefault(name, value)
+        # The question that ends it would stand beside the one that is open.
+        words = re.sub(r"(?<=[.!]) [^.!?]*\?$", "", words)
+        if offers and any(self._slots[name].kind == "time" for name in parked.missing()):
+            self.state.frame, self.state.offers, self.state.pending = parked, offers, Pending.OFFER
+            return self._tell(words, self._voice.wording("which_offer"))
         return self._advance(parked, words)
 
     # Offers and choices
@@ -493,9 +530,11 @@ class Conversation:
         if times:
             return None
         if days:
-            return next((offer for offer in offers if offer.date() in days), None)
-        if said.pick is not None and abs(said.pick) < len(offers) + (said.pick < 0):
-            return offers[said.pick]
+            of_day = [offer for offer in offers if offer.date() in days]
+            return of_day[0] if len(of_day) == 1 else None
+        told = spread(offers)
+        if said.pick is not None and abs(said.pick) < len(told) + (said.pick < 0):
+            return told[said.pick]
         if Act.ANY in said.acts or (len(offers) == 1 and Act.YES in said.acts and Act.NO not in said.acts):
             return offers[0]
         return None
@@ -539,19 +578,21 @@ class Conversation:
         if said.pick is not None and abs(said.pick) < len(state.choices) + (said.pick < 0):
             chosen = state.choices[said.pick]
         else:
-            fitting = [choice for choice in state.choices if self._fits(choice, said)]
+            values = [mention.value for mention in said.mentions if not mention.negated]
+            fitting = [choice for choice in state.choices if self._fits(choice, values)]
             chosen = fitting[0] if len(fitting) == 1 else None
         if chosen is None:
             return self._missed(said)
         state.misses = 0
         frame.found[lookup.into] = chosen
+        self._speak_of(chosen)
         return self._advance(frame, self._frame_words(frame, f"{lookup.into}.found", lookup.found))
 
-    def _fits(self, choice: Mapping[str, Any], said: Understanding) -> bool:
+    def _fits(self, choice: Mapping[str, Any], values: Sequence[Value]) -> bool:
+        """Whether one of the values tells that this of several things is meant."""
         moments = [moment for value in choice.values() for moment in moments_in(str(value))]
         texts = {str(value).lower() for value in choice.values()}
-        for mention in said.mentions:
-            value = mention.value
+        for value in values:
             if type(value) is date and any(moment.date() == value for moment in moments):
                 return True
             if isinstance(value, time) and any(self._same_face(moment.time(), value) for moment in moments):
@@ -611,7 +652,7 @@ class Conversation:
                 return self._voice.wording("day_part", part=frame.part)
             return self._frame_words(frame, f"ask.{slot.name}", slot.ask)
         if state.pending is Pending.OFFER:
-            return self._voice.wording("offer", offers=say_moments(state.offers, self._today, "or"))
+            return self._voice.wording("offer", offers=self._say_offers(frame))
         if state.pending is Pending.CHANGE:
             return self._voice.wording("what_to_change")
         if state.pending is Pending.WHICH:
@@ -621,6 +662,14 @@ class Conversation:
             words = self._frame_words(frame, key, lookup.which, choices=choices, count=say_cardinal(len(state.choices)))
             return words or self._voice.wording("which", choices=choices)
         return ""
+
+    def _say_offers(self, frame: Frame) -> str:
+        """The offered moments; their day is said unless it is the one that was spoken of."""
+        days = {offer.date() for offer in self.state.offers}
+        words = say_moments(self.state.offers, self._today, "or")
+        if len(days) == 1 and not days & {value for value in frame.values.values() if type(value) is date}:
+            return f"{say_date(days.pop(), self._today)} at {words}"
+        return words
 
     def _missed(self, said: Understanding) -> Plan:
         """Nothing of it could be used: honest, each time in other words."""

@@ -21,10 +21,17 @@ THRESHOLD = 0.55
 """From this score on, an intent is what the caller wants."""
 
 _STOPWORD_WEIGHT = 0.12
+_QUESTION_WEIGHT = 0.5
 _SLOT_WEIGHT = 0.35
-_KEYWORD_SCORE = 0.66
+# A word that no phrase has.
+_UNKNOWN_WEIGHT = 0.7
+# A value that belongs to the intent makes up for so much that is not understood.
+_VALUE_WEIGHT = 0.5
+_KEYWORD_SCORE = 0.85
+# Of two phrases that fit alike, the one that says more is meant.
+_LENGTH_BONUS = 0.03
 # What besides a phrase was said lowers its score by at most this part.
-_BESIDES = 0.55
+_BESIDES = 0.65
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,7 @@ class Matcher:
             counts.update({_stem(word) for phrase in (*intent.phrases, *intent.keywords) for word in phrase.words()})
         total = max(2, len(definition.intents))
         self._weights = {
-            word: _STOPWORD_WEIGHT if word in _STOP_STEMS else 0.3 + 0.7 * math.log(total / count) / math.log(total)
-            for word, count in counts.items()
+            word: _weight(word, 0.3 + 0.7 * math.log(total / count) / math.log(total)) for word, count in counts.items()
         }
         self._keywords = {
             intent.name: [words for phrase in intent.keywords for words in phrase.expansions()]
@@ -65,35 +71,32 @@ class Matcher:
         free = {
             _stem(token)
             for index, token in enumerate(words.tokens)
-            if index not in taken and index not in covered and token not in STOPWORDS
+            if index not in taken and token not in STOPWORDS and (index not in covered or _stem(token) in self._weights)
         }
         matches = [self._match(intent, words, said, free, set(slots)) for intent in self._intents]
         return sorted(matches, key=lambda match: -match.score)
 
     def _match(self, intent: Intent, words: Words, said: set[str], free: set[str], slots: set[str]) -> Match:
         best, worded = 0.0, False
+        values = _VALUE_WEIGHT * sum(slot.name in slots for slot in intent.slots)
         for phrase in intent.phrases:
             matched, total, used = self._fit(phrase.root, said, slots)
-            has_words = not used <= _STOP_STEMS
-            score = matched / total * self._besides(free, used) if total else 0.0
-            if (score, has_words) > (best, worded):
-                best, worded = score, has_words
+            score = matched / total * self._besides(free, used, values) + _LENGTH_BONUS * matched if total else 0.0
+            best, worded = max((best, worded), (score, not used <= _STOP_STEMS))
         for sequence in self._keywords[intent.name]:
             if _contains(words.tokens, sequence):
                 used = {_stem(word) for word in sequence} | self._vocabulary(intent)
-                best = max(best, _KEYWORD_SCORE + (1 - _KEYWORD_SCORE) * (self._besides(free, used) - (1 - _BESIDES)))
-                worded = True
-        return Match(intent, min(best, 1.0), worded)
+                best, worded = max((best, worded), (_KEYWORD_SCORE * self._besides(free, used, values), True))
+        return Match(intent, best, worded)
 
     def _vocabulary(self, intent: Intent) -> set[str]:
         return {_stem(word) for phrase in (*intent.phrases, *intent.keywords) for word in phrase.words()}
 
-    def _besides(self, free: set[str], used: set[str]) -> float:
-        if not free:
-            return 1.0
-        unexplained = sum(self._weights.get(word, 0.7) for word in free if word not in used)
-        whole = sum(self._weights.get(word, 0.7) for word in free)
-        return 1 - _BESIDES * unexplained / whole
+    def _besides(self, free: set[str], used: set[str], values: float) -> float:
+        """How much of what was said the phrase and the intent's values account for, as a factor."""
+        whole = sum(self._weights.get(word, _UNKNOWN_WEIGHT) for word in free)
+        unexplained = sum(self._weights.get(word, _UNKNOWN_WEIGHT) for word in free if word not in used)
+        return 1 - _BESIDES * unexplained / (whole + values) if whole else 1.0
 
     def _fit(self, part: Part, said: set[str], slots: set[str]) -> tuple[float, float, set[str]]:
         """Weight that was said, weight there is, and the words said, of the part's best reading."""
@@ -129,10 +132,19 @@ def _contains(tokens: tuple[str, ...], sequence: tuple[str, ...]) -> bool:
 
 def _stem(word: str) -> str:
     """A word without its plural or its `ing`: `parking`, `parks` and `park` are one."""
+    if word == "news":
+        return word
     for ending, least in (("ing", 6), ("'s", 4), ("es", 6), ("s", 4)):
         if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
             return word[: -len(ending)]
     return word
 
 
-_STOP_STEMS = frozenset(_stem(word) for word in STOPWORDS)
+_QUESTION_WORDS = frozenset({"where", "when", "how", "much", "long", "many", "who"})
+_STOP_STEMS = frozenset(_stem(word) for word in STOPWORDS - _QUESTION_WORDS)
+
+
+def _weight(stem: str, otherwise: float) -> float:
+    if stem in _QUESTION_WORDS:
+        return _QUESTION_WEIGHT
+    return _STOPWORD_WEIGHT if stem in _STOP_STEMS else otherwise

@@ -56,6 +56,10 @@ class Phrase:
         """Every sequence of words that the phrase stands for; slots are left out. At most `most`."""
         return [tuple(words) for words in _expand(self.root)][:most]
 
+    def first_words(self) -> set[str]:
+        """Words with which it may begin."""
+        return {words[0] for words in self.expansions() if words}
+
     def slots(self) -> Iterator[str]:
         """Every slot that may occur."""
         yield from _slots(self.root)

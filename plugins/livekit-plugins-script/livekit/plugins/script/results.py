@@ -6,9 +6,12 @@ import ast
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from .spoken import ISO_MOMENT, parse_moment
+from .times import DayPart
+
+T = TypeVar("T")
 
 
 def read_output(output: str) -> Any:
@@ -56,6 +59,19 @@ def nearest(moments: Sequence[datetime], wanted: datetime, most: int = 3) -> lis
     """The moments nearest to the wanted one, in the order of time."""
     closest = sorted(moments, key=lambda moment: (abs(moment - wanted), moment))[:most]
     return sorted(closest)
+
+
+def of_part(moments: list[datetime], part: DayPart | None) -> list[datetime]:
+    """Those of a part of the day; all of them, if none is."""
+    begin, end = {"morning": (0, 12), "afternoon": (12, 17), "evening": (16, 24)}.get(part or "", (0, 24))
+    return [moment for moment in moments if begin <= moment.hour < end] or moments
+
+
+def spread(items: Sequence[T], most: int = 4) -> list[T]:
+    """Up to `most` of a list, spread over it: more cannot be kept in mind."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
 
 
 def within(moments: Sequence[datetime], wanted: datetime) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, datetime, time
 
 from .dates import DateOrder, find_dates
 from .names import NameSlot, find_names
@@ -27,6 +27,8 @@ class Context:
     "Name of the slot that the agent has just asked for."
     part: DayPart | None = None
     "Part of the day that the caller named before (`tomorrow afternoon`)."
+    that_moment: datetime | None = None
+    "What `the same day` and `the same time` mean: an appointment that was spoken of."
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,27 @@ def _masked(words: Words, taken: set[int]) -> list[str]:
 
 def _find_dates(slot: Slot, words: Words, taken: set[int], context: Context) -> list[Mention]:
     found = find_dates(_masked(words, taken), context.today, context.date_order)
-    return [Mention(slot.name, hit.value, hit.start, hit.end) for hit in found]
+    mentions = [Mention(slot.name, hit.value, hit.start, hit.end) for hit in found]
+    if context.that_moment is not None:
+        same = _same(words, ("day", "date"))
+        mentions += [Mention(slot.name, context.that_moment.date(), start, start + 2) for start in same]
+    return mentions
+
+
+def _same(words: Words, nouns: Collection[str]) -> list[int]:
+    """Where `same day` begins."""
+    pairs = zip(words.tokens, words.tokens[1:], strict=False)
+    return [start for start, (first, second) in enumerate(pairs) if first in ("same", "that") and second in nouns]
 
 
 def _find_times(slot: Slot, words: Words, taken: set[int], context: Context) -> list[Mention]:
     asked = context.asked == slot.name
     found = find_times(_masked(words, taken), asked=asked, hours=slot.between, part=context.part)
-    return [Mention(slot.name, hit.value, hit.start, hit.end, certain=hit.certain) for hit in found]
+    mentions = [Mention(slot.name, hit.value, hit.start, hit.end, certain=hit.certain) for hit in found]
+    if context.that_moment is not None:
+        same = _same(words, ("time", "hour"))
+        mentions += [Mention(slot.name, context.that_moment.time(), start, start + 2) for start in same]
+    return mentions
 
 
 def _find_phones(slot: Slot, words: Words, taken: set[int], context: Context) -> list[Mention]:

@@ -59,7 +59,8 @@ class Frame:
     passed: dict[str, str] = field(default_factory=dict)
     "Lookups that were answered, with the question they answered."
     part: DayPart | None = None
-    resumed: bool = False
+    hints: list[Value] = field(default_factory=list)
+    "Values that tell which of several things is meant: `move it from tuesday to friday`."
 
     def missing(self) -> list[str]:
         """Slots that must still be asked for."""
@@ -91,9 +92,11 @@ class State:
     "Remembered values, by slot."
     used: dict[str, int] = field(default_factory=dict)
     "How often each set of templates was used."
+    moment: datetime | None = None
+    "The appointment that was spoken of last."
     last: str = ""
     "What the agent said last."
     question: str = ""
     "The question in it."
-    over: bool = False
-    "Goodbye was said."
+    turns: int = 0
+    "How often the caller spoke."

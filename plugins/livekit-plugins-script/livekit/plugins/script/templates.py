@@ -14,6 +14,7 @@ from typing import Any
 from .errors import Path, ScriptError
 from .numbers import say_cardinal
 from .reading import suggest
+from .results import spread
 from .slots import Slot, Value
 from .spoken import (
     ISO_MOMENT,
@@ -29,6 +30,8 @@ from .spoken import (
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ISO_CLOCK = re.compile(r"\d{2}:\d{2}")
+DESCRIBING = ("service", "title", "what", "starts_at", "when")
+"""The keys by which things that tools find are told apart."""
 FILTERS = ("date", "time", "some", "count", "first", "or")
 
 
@@ -103,13 +106,6 @@ def _filtered(value: Any, filters: Sequence[str]) -> Any:
     return value
 
 
-def _some(value: Any) -> Any:
-    """Up to four of a list, spread over it: more cannot be kept in mind."""
-    if not isinstance(value, list) or len(value) <= 4:
-        return value
-    return [value[round(index * (len(value) - 1) / 3)] for index in range(4)]
-
-
 def _date_only(value: Any) -> Any:
     return str(value)[:10] if isinstance(value, str) and ISO_MOMENT.fullmatch(value) else value
 
@@ -121,7 +117,7 @@ def _time_only(value: Any) -> Any:
 _FILTERS: Mapping[str, Callable[[Any], Any]] = {
     "date": _date_only,
     "time": _time_only,
-    "some": _some,
+    "some": lambda value: spread(value) if isinstance(value, list) else value,
     "count": lambda value: len(value) if isinstance(value, list) else 1,
     "first": lambda value: value[0] if isinstance(value, list) else value,
     "or": lambda value: value,
@@ -144,7 +140,15 @@ def _said(value: Any, today: date, link: str) -> str:
         if all(moment is not None for moment in moments):
             return say_moments([moment for moment in moments if moment is not None], today, link)
         return say_list([_said(item, today, link) for item in value], link)
+    if isinstance(value, Mapping):
+        return describe(value, today)
     return say_text(str(value), today)
+
+
+def describe(thing: Mapping[str, Any], today: date) -> str:
+    """Something that a tool found, in words: `haircut on Tuesday the first of December at ten o'clock`."""
+    parts = [str(thing[key]) for key in DESCRIBING if thing.get(key)]
+    return " on ".join(say_text(part, today) for part in parts)
 
 
 def _tidy(text: str) -> str:

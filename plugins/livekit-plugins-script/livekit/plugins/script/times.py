@@ -16,6 +16,10 @@ _BEFORE_HOUR = frozenset(
     {"at", "around", "about", "by", "it", "for", "to", "say", "like", "till", "until", "after", "or", "not"}
 )
 _CERTAIN_BEFORE_HOUR = frozenset({"at", "around", "about", "by"})
+# `the first one` and `that one` are no times.
+_BEFORE_ONE = frozenset(
+    {"first", "second", "third", "last", "earlier", "later", "that", "this", "which", "another", "other", "any", "no"}
+)
 _MINUTE_WORDS = frozenset({5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55})
 # The shop's hours decide between four and sixteen; without them, these: one to seven is afternoon.
 USUAL_HOURS = (time(7, 30), time(19, 0))
@@ -166,6 +170,8 @@ def _hour_first(
 ) -> FoundTime | None:
     """`three`, `three pm`, `three o'clock`, `two thirty`, `ten in the morning`."""
     before = _word(tokens, index - 1)
+    if _word(tokens, index) == "one" and before in _BEFORE_ONE:
+        return None
     misheard = (asked and _number_like(tokens, index)) or before == "at"
     hour = _hour_at(tokens, index, misheard)
     if hour is not None and hour[0] > 12 and _word(tokens, index) in ("twenty", "thirty"):

@@ -9,7 +9,7 @@ from .acts import Acts, find_acts
 from .matching import Match, Matcher
 from .slots import KINDS, Context, Mention, Slot
 from .times import DayPart, find_day_part
-from .words import STOPWORDS, Words, split
+from .words import FILLERS, STOPWORDS, Words, split
 
 _NEGATIONS = (
     ("not",),
@@ -21,6 +21,9 @@ _NEGATIONS = (
     ("not", "for"),
     ("don't", "want"),
 )
+
+
+_OPEN_KINDS = ("name", "text")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Understanding:
     "Which of several offered things: 0 is the first, -1 the last."
     leftover: tuple[str, ...]
     "Words with content that are neither value nor act."
+    is_act: bool = False
+    "Acts alone, and fillers."
 
     @property
     def is_empty(self) -> bool:
@@ -55,9 +60,17 @@ def understand(text: str, slots: Sequence[Slot], matcher: Matcher, context: Cont
     mentions: list[Mention] = []
     asked_first = sorted(slots, key=lambda slot: (KINDS.index(slot.kind), slot.name != context.asked))
     for slot in asked_first:
-        mentions.extend(slot.find(words, taken, context))
-    mentions = sorted((_judged(mention, words) for mention in mentions), key=lambda mention: mention.start)
+        if slot.kind not in _OPEN_KINDS:
+            mentions.extend(slot.find(words, taken, context))
+    # Anything may be a name: what has a meaning of its own (`that's all`) is none.
     acts = find_acts(words, taken)
+    taken_by_acts = taken | acts.covered
+    for slot in asked_first:
+        if slot.kind in _OPEN_KINDS:
+            found = slot.find(words, taken_by_acts, context)
+            mentions.extend(found)
+            taken.update(at for mention in found if mention.certain for at in range(mention.start, mention.end))
+    mentions = sorted((_judged(mention, words) for mention in mentions), key=lambda mention: mention.start)
     names = {mention.slot for mention in mentions}
     matches = matcher.rank(words, taken, names, acts.covered)
     leftover = tuple(
@@ -65,9 +78,11 @@ def understand(text: str, slots: Sequence[Slot], matcher: Matcher, context: Cont
         for index, token in enumerate(words.tokens)
         if index not in taken and index not in acts.covered and token not in STOPWORDS
     )
-    return Understanding(
-        words, tuple(mentions), acts, tuple(matches), find_day_part(words.tokens), _pick(words), leftover
+    is_act = bool(acts.found) and all(
+        index in acts.covered or token in FILLERS for index, token in enumerate(words.tokens)
     )
+    part, pick = find_day_part(words.tokens), _pick(words)
+    return Understanding(words, tuple(mentions), acts, tuple(matches), part, pick, leftover, is_act)
 
 
 def _judged(mention: Mention, words: Words) -> Mention:

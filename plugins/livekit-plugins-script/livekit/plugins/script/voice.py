@@ -10,7 +10,7 @@ from .definition import Definition
 from .slots import Slot, Value
 from .spoken import say_list
 from .state import State
-from .templates import Missing, Values, speak
+from .templates import Missing, Values, describe, speak
 
 
 class Voice:
@@ -49,11 +49,4 @@ class Voice:
 
     def choice_words(self, choices: Sequence[Mapping[str, Any]]) -> str:
         """What was found, told apart: `the haircut on Tuesday the first of December at ten o'clock, or the ...`."""
-        described: list[str] = []
-        for choice in choices[:4]:
-            texts = [
-                str(value) for key, value in choice.items() if key in ("service", "title", "what", "starts_at", "when")
-            ]
-            values = Values({}, {}, {str(index): text for index, text in enumerate(texts)}, self._today)
-            described.append("the " + " on ".join(speak(f"{{{index}}}", values) for index in range(len(texts))))
-        return say_list(described, "or")
+        return say_list([f"the {describe(choice, self._today)}" for choice in choices[:4]], "or")
