@@ -38,7 +38,7 @@ it("lets the caller choose where there are several", async () => {
 it("says that all lines are busy, and for how long", async () => {
   serve({
     "/v1/agents": () => Response.json([]),
-    "/v1/realtime/sessions": () => new Response("{}", { status: 503, headers: { "Retry-After": "20" } }),
+    "/v1/realtime/sessions": () => Response.json({ code: "no_free_slot" }, { status: 503, headers: { "Retry-After": "20" } }),
   });
   render(<App />);
   await userEvent.click(screen.getByRole("button", { name: "Type instead" }));

@@ -15,7 +15,7 @@ export function App() {
   const call = useCall();
   const { phase, room } = call;
 
-  const agent = agents.find((item) => item.name === chosen) ?? agents[0];
+  const agent = agents.find((item) => item.name === chosen) ?? agents.find((item) => item.isDefault) ?? agents[0];
   const agentLabel = agent?.label ?? "Agent";
 
   const place = (microphone: boolean) => {

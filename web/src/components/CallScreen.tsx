@@ -34,9 +34,9 @@ export function CallScreen({ call, room, agentLabel }: Props) {
 
   const present = agent !== undefined;
   const met = useEver(present);
-  useAgentWatch(sessionId, present, (failure) => {
-    if (met) call.abandon();
-    else call.fail(failure);
+  useAgentWatch(sessionId, present, (standing) => {
+    if (met) call.abandon(standing?.reason ?? "error");
+    else call.fail({ kind: standing ? "session_failed" : "agent_missing" });
   });
 
   const agentVoice = audioTrack?.publication.track;

@@ -22,8 +22,8 @@ export interface Call {
   readonly hangUp: () => void;
   /** Gives the call up before it was a conversation. */
   readonly fail: (failure: Failure) => void;
-  /** Gives the conversation up: the agent is gone for good. */
-  readonly abandon: () => void;
+  /** Gives the conversation up: the agent is gone for good, for this reason of the API's. */
+  readonly abandon: (reason: string) => void;
   /** Types to the agent. Rejects when it could not be sent. */
   readonly type: (text: string) => Promise<void>;
 }
@@ -114,10 +114,10 @@ export function useCall(): Call {
     void leave(call);
   }, []);
 
-  const abandon = useCallback(() => {
+  const abandon = useCallback((reason: string) => {
     const call = current.current;
     if (!call) return;
-    call.endReason = "error";
+    call.endReason ??= reason;
     void leave(call);
   }, []);
 

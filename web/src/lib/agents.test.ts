@@ -2,13 +2,18 @@ import { expect, it } from "vitest";
 
 import { parseAgents } from "./agents";
 
-const FRONTDESK = { name: "frontdesk", label: "Frontdesk", language: "en" };
+const FRONTDESK = { name: "frontdesk", label: "Frontdesk", isDefault: false, language: "en" };
 
 it.each([
   [[{ name: "frontdesk", language: "en", greeting: "Hello" }]],
   [{ agents: [{ name: "frontdesk", language: "en" }] }],
 ])("reads the agents of %j", (body) => {
   expect(parseAgents(body)).toEqual([FRONTDESK]);
+});
+
+it("knows the default one", () => {
+  const [first, second] = parseAgents([{ name: "a", default: false }, { name: "b", default: true }]);
+  expect([first?.isDefault, second?.isDefault]).toEqual([false, true]);
 });
 
 it("makes a name fit for people", () => {

@@ -6,6 +6,8 @@ export interface Agent {
   readonly name: string;
   /** For people. */
   readonly label: string;
+  /** Called when nobody chooses. */
+  readonly isDefault: boolean;
   /** BCP 47; empty when the definition does not say. */
   readonly language: string;
 }
@@ -14,7 +16,7 @@ export const AGENTS_PATH = "/v1/agents";
 
 /** The agents in the answer, which is a list or an object that holds one; what is not an agent is left out. */
 export function parseAgents(body: unknown): Agent[] {
-  const list = isObject(body) ? (body.agents ?? body.data) : body;
+  const list = isObject(body) ? body.agents : body;
   return Array.isArray(list) ? list.flatMap((item: unknown) => agentOf(item) ?? []) : [];
 }
 
@@ -22,7 +24,7 @@ function agentOf(item: unknown): Agent | undefined {
   if (!isObject(item)) return undefined;
   const name = textOf(item.name);
   if (name === undefined) return undefined;
-  return { name, label: textOf(item.title) ?? labelOf(name), language: textOf(item.language) ?? "" };
+  return { name, label: labelOf(name), isDefault: item.default === true, language: textOf(item.language) ?? "" };
 }
 
 /** `front_desk` is called Front desk. */

@@ -12,8 +12,9 @@ it("says a minute when the service does not", () => {
   expect(describeFailure({ kind: "agents_busy" }).advice).toContain("Try again in a minute.");
 });
 
-it("repeats the reason of a failed session", () => {
-  expect(describeFailure({ kind: "session_failed", reason: "no agent joined" }).advice).toContain("It said: no agent joined.");
+it("repeats the service's own words on what of it is missing", () => {
+  expect(describeFailure({ kind: "service_unready", detail: "Start a worker." }).advice).toContain("Start a worker.");
+  expect(describeFailure({ kind: "service_unready" }).advice).toContain("Try again in a moment.");
 });
 
 it("offers typing where only the microphone is missing", () => {

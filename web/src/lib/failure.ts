@@ -11,6 +11,7 @@ export type FailureKind =
   | "not_allowed"
   | "unknown_agent"
   | "server_unreachable"
+  | "service_unready"
   | "server_error"
   | "media_unreachable"
   | "session_failed"
@@ -20,8 +21,8 @@ export interface Failure {
   readonly kind: FailureKind;
   /** The server's own wish, where it said one. */
   readonly retryAfterSeconds?: number;
-  /** The server's words, where it gave a reason. */
-  readonly reason?: string;
+  /** The server's own sentence for people, where it gave one. */
+  readonly detail?: string;
 }
 
 export interface Wording {
@@ -87,6 +88,10 @@ const WORDING: Readonly<Record<FailureKind, Wording>> = {
     title: "The service cannot be reached",
     advice: "Check your network. If you run it yourself, see that it is still running. Then try again.",
   },
+  service_unready: {
+    title: "The service is not ready",
+    advice: "A part of it is not running, or is still starting.",
+  },
   server_error: {
     title: "The service has a problem",
     advice: "It is on our side, not on yours. Try again in a moment.",
@@ -98,7 +103,7 @@ const WORDING: Readonly<Record<FailureKind, Wording>> = {
   },
   session_failed: {
     title: "The agent could not take the call",
-    advice: "Try again. If it happens again, the service needs a look.",
+    advice: "It was called but did not come. Try again; if it happens again, the service needs a look.",
   },
   agent_missing: {
     title: "Nobody answered",
@@ -113,7 +118,7 @@ export function describeFailure(failure: Failure): Wording {
   if (failure.kind === "agents_busy" || failure.kind === "rate_limited") {
     parts.push(wait === undefined ? "Try again in a minute." : `Try again in ${spokenWait(wait)}.`);
   }
-  if (failure.kind === "session_failed" && failure.reason) parts.push(`It said: ${failure.reason}.`);
+  if (failure.kind === "service_unready") parts.push(failure.detail ?? "Try again in a moment.");
   return { title, advice: parts.join(" ") };
 }
 

@@ -19,5 +19,6 @@ it("speaks durations", () => {
 
 it("rounds latencies to a tenth", () => {
   expect(latency(870)).toBe("0.9 s");
+  expect(latency(4)).toBe("< 0.1 s");
   expect(counted(2, "turn")).toBe("2 turns");
 });

@@ -17,9 +17,9 @@ export function spokenTime(milliseconds: number): string {
   return parts.filter((part) => part !== "").join(" ");
 }
 
-/** `870` is `0.9 s`. */
+/** `870` is `0.9 s`. Nothing is said to take no time at all. */
 export function latency(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`;
+  return milliseconds < 50 ? "< 0.1 s" : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 export function counted(count: number, noun: string): string {

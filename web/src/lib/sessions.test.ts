@@ -47,13 +47,16 @@ describe("a new session", () => {
   });
 
   it.each([
-    [503, { "Retry-After": "7" }, { kind: "agents_busy", retryAfterSeconds: 7 }],
-    [429, {}, { kind: "rate_limited" }],
-    [401, {}, { kind: "not_allowed" }],
-    [422, {}, { kind: "unknown_agent" }],
-    [500, {}, { kind: "server_error" }],
-  ])("refused with %i is said as such", async (status, headers, failure) => {
-    answerWith(status, "<html>", headers);
+    [503, { code: "no_free_slot" }, { kind: "agents_busy", retryAfterSeconds: 7 }],
+    [503, { code: "no_worker", detail: "Start one." }, { kind: "service_unready", detail: "Start one." }],
+    [503, "<html>", { kind: "service_unready" }],
+    [429, { code: "rate_limited" }, { kind: "rate_limited", retryAfterSeconds: 7 }],
+    [401, "<html>", { kind: "not_allowed" }],
+    [422, { code: "unknown_agent" }, { kind: "unknown_agent" }],
+    [422, { code: "invalid_request" }, { kind: "server_error" }],
+    [500, "<html>", { kind: "server_error" }],
+  ])("refused with %i %j is said as such", async (status, body, failure) => {
+    answerWith(status, body, { "Retry-After": "7" });
     await expect(createSession(undefined, never)).rejects.toMatchObject({ failure });
   });
 
@@ -77,8 +80,8 @@ describe("a new session", () => {
 
 describe("the status", () => {
   it("carries the reason of a failure", () => {
-    expect(statusOf({ status: "failed", reason: "no agent joined" })).toEqual({ status: "failed", reason: "no agent joined" });
-    expect(statusOf({ status: "active" })).toEqual({ status: "active" });
+    expect(statusOf({ status: "failed", reason: "no_agent_joined" })).toEqual({ status: "failed", reason: "no_agent_joined" });
+    expect(statusOf({ status: "active", reason: null })).toEqual({ status: "active", reason: undefined });
     expect(statusOf({ status: "new one" })).toBeUndefined();
   });
 
@@ -89,7 +92,7 @@ describe("the status", () => {
 });
 
 it("a Retry-After that is no number of seconds is not repeated", () => {
-  expect(refusal(503, "Wed, 21 Oct 2026 07:28:00 GMT", undefined)).toEqual({ kind: "agents_busy" });
-  expect(refusal(503, "-1", undefined)).toEqual({ kind: "agents_busy" });
-  expect(refusal(503, "", undefined)).toEqual({ kind: "agents_busy" });
+  for (const retryAfter of ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "", null]) {
+    expect(refusal(429, retryAfter, undefined)).toEqual({ kind: "rate_limited" });
+  }
 });

@@ -16,9 +16,11 @@ export interface Session {
   readonly iceServers: RTCIceServer[];
 }
 
-export type SessionStatus =
-  | { readonly status: "dispatched" | "active" | "ended" }
-  | { readonly status: "failed"; readonly reason?: string };
+export interface SessionStatus {
+  readonly status: "dispatched" | "active" | "ended" | "failed";
+  /** Why it ended or failed, as one word of the API's. */
+  readonly reason: string | undefined;
+}
 
 /** @param agent a definition's name; undefined for the default one. Raises CallFailure. */
 export async function createSession(agent: string | undefined, signal: AbortSignal): Promise<Session> {
@@ -82,11 +84,8 @@ export function statusOf(body: unknown): SessionStatus | undefined {
     case "dispatched":
     case "active":
     case "ended":
-      return { status: body.status };
-    case "failed": {
-      const reason = textOf(body.reason);
-      return reason === undefined ? { status: "failed" } : { status: "failed", reason };
-    }
+    case "failed":
+      return { status: body.status, reason: textOf(body.reason) };
     default:
       return undefined;
   }
@@ -97,22 +96,22 @@ export function statusOf(body: unknown): SessionStatus | undefined {
  * @param retryAfter the header, in seconds; its form as a date is not used by this API
  */
 export function refusal(status: number, retryAfter: string | null, body: unknown): Failure {
+  const problem = isObject(body) ? body : {};
   const seconds = numberOf(retryAfter === null || retryAfter.trim() === "" ? undefined : Number(retryAfter));
   const wait = seconds === undefined || seconds < 0 ? {} : { retryAfterSeconds: seconds };
+  const detail = textOf(problem.detail);
+  const words = detail === undefined ? {} : { detail };
   switch (status) {
     case 401:
     case 403:
       return { kind: "not_allowed" };
-    case 404:
     case 422:
-      return { kind: "unknown_agent" };
+      return { kind: problem.code === "unknown_agent" ? "unknown_agent" : "server_error" };
     case 429:
       return { kind: "rate_limited", ...wait };
     case 503:
-      return { kind: "agents_busy", ...wait };
-    default: {
-      const reason = isObject(body) ? textOf(body.title) : undefined;
-      return reason === undefined ? { kind: "server_error" } : { kind: "server_error", reason };
-    }
+      return problem.code === "no_free_slot" ? { kind: "agents_busy", ...wait } : { kind: "service_unready", ...words };
+    default:
+      return { kind: "server_error" };
   }
 }

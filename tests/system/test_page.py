@@ -1,0 +1,214 @@
+"""The page in a real browser, against the whole of voiceworker; and LiveKit's own browser client against the API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import LIVEKIT_CLIENT, browser, spaced
+from playwright.async_api import Browser, Page, expect
+from rig import RunningStack
+
+from voiceworker.config import ROOT
+from voiceworker.dispatch import agent_identity
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+
+ANSWER_MS = 30_000
+"generous: a busy machine answers late, and a late answer is another test's matter"
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(scope="session")
+def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`What are your opening hours?`, after the greeting and again and again."""
+    target: Path = tmp_path_factory.mktemp("microphone") / "question.wav"
+    return spaced(ROOT / "tests" / "audio" / "hours.wav", target, before_seconds=9, after_seconds=12)
+
+
+async def open_page(chromium: Browser, url: str, viewport: dict[str, int]) -> Page:
+    page = await chromium.new_page(viewport={"width": viewport["width"], "height": viewport["height"]})
+    page.set_default_timeout(ANSWER_MS)
+    expect.set_options(timeout=ANSWER_MS)
+    await page.goto(url)
+    return page
+
+
+@pytest.fixture
+def faults() -> Iterator[list[str]]:
+    """What pages of the test complain of; it must stay empty."""
+    heard: list[str] = []
+    yield heard
+    assert heard == []
+
+
+def listen_for_faults(page: Page, faults: list[str]) -> None:
+    page.on("pageerror", lambda error: faults.append(f"uncaught: {error}"))
+    page.on(
+        "console",
+        lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+
+
+async def test_a_caller_talks_by_keyboard_alone(stack: RunningStack, question: Path, faults: list[str]) -> None:
+    async with browser(question) as chromium:
+        page = await open_page(chromium, stack.api_url, PHONE)
+        listen_for_faults(page, faults)
+        words = page.get_by_role("region", name="Transcript")
+
+        talk = page.get_by_role("button", name="Talk", exact=True)
+        await talk.focus()
+        await page.keyboard.press("Enter")
+        await expect(words).to_contain_text("automatic assistant")
+        await expect(page.get_by_role("timer")).not_to_have_text("0:00")
+
+        # The microphone says its line by itself; the answer stands beside the time it took.
+        await expect(words).to_contain_text(re.compile("opening hours", re.IGNORECASE))
+        await expect(words).to_contain_text("nine to six")
+        await expect(words.locator(".latency").first).to_have_text(re.compile(r"\d\.\d s$"))
+
+        mute = page.get_by_role("button", name="Mute microphone")
+        await mute.focus()
+        await page.keyboard.press("Space")
+        await expect(mute).to_have_attribute("aria-pressed", "true")
+
+        field = page.get_by_role("textbox", name="Message to the agent")
+        await field.focus()
+        await page.keyboard.type("what is your address")
+        await page.keyboard.press("Enter")
+        await expect(words).to_contain_text("what is your address")
+        await expect(words).to_contain_text("Willow Lane, opposite the library")
+
+        await page.get_by_role("button", name="Hang up").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Call ended")).to_be_focused()
+        await expect(page.get_by_text("You hung up.")).to_be_visible()
+        await expect(words).to_contain_text("nine to six")
+        await expect(page.get_by_role("button", name="Talk again")).to_be_visible()
+
+
+async def test_a_refused_microphone_is_explained_and_typing_still_works(stack: RunningStack, faults: list[str]) -> None:
+    async with browser(None) as chromium:
+        page = await open_page(chromium, stack.api_url, DESKTOP)
+        listen_for_faults(page, faults)
+        await page.get_by_role("button", name="Talk", exact=True).click()
+        await expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked")
+
+        await page.get_by_role("button", name="Type instead").click()
+        words = page.get_by_role("region", name="Transcript")
+        await expect(words).to_contain_text("automatic assistant")
+        await page.get_by_role("textbox", name="Message to the agent").fill("what are your opening hours")
+        await page.keyboard.press("Enter")
+        await expect(words).to_contain_text("nine to six")
+
+        # The agent hangs up by itself after a goodbye, and the page says who did.
+        await page.get_by_role("textbox", name="Message to the agent").fill("thank you, goodbye")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Call ended")).to_be_visible()
+        await expect(page.get_by_text("The agent said goodbye.")).to_be_visible()
+
+
+async def test_a_busy_service_is_said_in_plain_words(stack: RunningStack, faults: list[str]) -> None:
+    async with browser(None) as chromium:
+        page = await open_page(chromium, stack.api_url, PHONE)
+        listen_for_faults(page, faults)
+        await page.route(
+            "**/v1/realtime/sessions",
+            lambda route: route.fulfill(
+                status=503,
+                headers={"Retry-After": "20"},
+                content_type="application/problem+json",
+                body='{"code": "no_free_slot", "status": 503, "title": "Every agent is in a call"}',
+            ),
+        )
+        await page.get_by_role("button", name="Type instead").click()
+        await expect(page.get_by_role("alert")).to_contain_text("All lines are busy")
+        await expect(page.get_by_role("alert")).to_contain_text("Try again in 20 seconds")
+
+        await page.unroute("**/v1/realtime/sessions")
+        await page.route("**/v1/realtime/sessions", lambda route: route.abort())
+        await page.get_by_role("button", name="Type instead").click()
+        await expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached")
+
+
+_UNLABELLED = """() => [...document.querySelectorAll('button, select, textarea, input, a')]
+  .filter((element) => !(element.labels?.length || element.textContent.trim() || element.ariaLabel))
+  .map((element) => element.outerHTML)"""
+"controls without a name"
+
+_TOO_SMALL = """() => [...document.querySelectorAll('button, select')]
+  .map((element) => [element.textContent.trim(), element.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 0 && (box.width < 44 || box.height < 40))
+  .map(([name, box]) => `${name}: ${box.width} x ${box.height}`)"""
+"targets that a thumb misses"
+
+_SPILLING = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+async def assert_usable_by_all(page: Page) -> None:
+    """Landmarks, names, one main heading, targets of a thumb's size, no scrolling sideways."""
+    await expect(page.get_by_role("main")).to_have_count(1)
+    await expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    assert await page.locator("html").get_attribute("lang") == "en"
+    assert await page.evaluate(_UNLABELLED) == []
+    assert await page.evaluate(_TOO_SMALL) == []
+    assert await page.evaluate(_SPILLING) <= 0
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+async def test_every_screen_is_usable_by_all(
+    stack: RunningStack, question: Path, faults: list[str], viewport: dict[str, int]
+) -> None:
+    async with browser(question) as chromium:
+        page = await open_page(chromium, stack.api_url, viewport)
+        listen_for_faults(page, faults)
+        await expect(page.get_by_role("heading", name="Talk to Frontdesk")).to_be_visible()
+        await assert_usable_by_all(page)
+
+        await page.get_by_role("button", name="Talk", exact=True).click()
+        await expect(page.get_by_role("log")).to_contain_text("automatic assistant")
+        await page.get_by_role("button", name="Devices").click()
+        await expect(page.get_by_label("Microphone", exact=True)).to_be_enabled()
+        await assert_usable_by_all(page)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("button", name="Devices")).to_be_focused()
+
+        await page.get_by_role("button", name="Hang up").click()
+        await expect(page.get_by_role("heading", name="Call ended")).to_be_visible()
+        await assert_usable_by_all(page)
+
+
+_JOIN_BY_TOKEN_SOURCE = """async () => {
+  const { ParticipantKind, Room, RoomEvent, TokenSource } = LivekitClient;
+  const source = TokenSource.endpoint(`${location.origin}/v1/realtime/sessions`);
+  const { serverUrl, participantToken } = await source.fetch({ participantName: "Ada", agentName: "frontdesk" });
+  const room = new Room();
+  const agent = () => [...room.remoteParticipants.values()].find((one) => one.kind === ParticipantKind.AGENT);
+  const heard = new Promise((resolve) => room.on(RoomEvent.TrackSubscribed, resolve));
+  await room.connect(serverUrl, participantToken);
+  await heard;
+  const joined = {
+    agent: agent().identity,
+    me: room.localParticipant.identity,
+    room: room.name,
+    session: room.localParticipant.attributes["vw.session"],
+  };
+  await room.disconnect();
+  return joined;
+}"""
+
+
+async def test_livekit_client_joins_by_its_own_token_source(stack: RunningStack, question: Path) -> None:
+    async with browser(question) as chromium:
+        context = await chromium.new_context(bypass_csp=True)  # the script comes from this test, not from the server
+        page = await context.new_page()
+        await page.goto(stack.api_url)
+        await page.add_script_tag(path=LIVEKIT_CLIENT)
+        joined = await page.evaluate(_JOIN_BY_TOKEN_SOURCE)
+        assert joined["agent"] == agent_identity(joined["session"])
+        assert joined["room"] == joined["session"]
+        assert joined["me"].startswith("caller-")
