@@ -37,6 +37,8 @@ web/node_modules/.installed: web/package-lock.json $(VENV)/.installed
 web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
 	$(NPM) run --silent build
 
+web: web/dist/index.html ## build the page
+
 setup: $(VENV)/.installed web/dist/index.html ## install everything into .venv and build the page
 
 # --- use --------------------------------------------------------------------------------------------------------------
@@ -51,7 +53,8 @@ test: setup system-packages ## every test
 check: $(VENV)/.installed web/node_modules/.installed ## the gate: format, lint, types, import contracts, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy voiceworker tools agent.py $(foreach p,$(PLUGINS),-p livekit.plugins.$(p))
+	$(BIN)/mypy -p voiceworker -p tools $(foreach p,$(PLUGINS),-p livekit.plugins.$(p))
+	$(BIN)/mypy agent.py
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -m "not system and not slow"
 	$(NPM) run --silent lint

@@ -37,7 +37,12 @@ def up() -> None:
     from voiceworker.stack.log import ReadableLog
     from voiceworker.stack.up import up as run
 
-    raise typer.Exit(asyncio.run(run(load_settings(), ReadableLog(Console()))))
+    settings = load_settings()
+    log = ReadableLog(Console(), settings.data_directory / "log")
+    try:
+        raise typer.Exit(asyncio.run(run(settings, log)))
+    finally:
+        log.close()
 
 
 @app.command()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from rich.console import Console
 from rig import RunningStack, make_key, private_environment
 
@@ -19,16 +20,18 @@ def stack_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stack")
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(stack_directory: Path) -> AsyncIterator[RunningStack]:
     """One stack for all system tests of a run: starting it costs seconds, and sharing it is what a server does."""
     environment = private_environment(stack_directory)
     settings = load_settings(environment)
     log_file = stack_directory / "stack.log"
     with log_file.open("w") as output:
-        running = Stack(settings, ReadableLog(Console(file=output, width=200)), environment)
+        log = ReadableLog(Console(file=output, width=200), stack_directory / "log")
+        running = Stack(settings, log, environment)
         try:
             await running.start()
             yield RunningStack(running, running.settings, environment, make_key(settings), log_file)
         finally:
             await running.stop()
+            log.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import signal
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from livekit.agents.worker import ServerEnvOption
+from sqlalchemy.exc import SQLAlchemyError
 
 from voiceworker.config import AgentCatalog, ConfigError, Settings
 from voiceworker.dispatch import (
@@ -37,6 +39,9 @@ logger = logging.getLogger("voiceworker.worker")
 
 HEARTBEAT_SECONDS = 1.0
 DRAIN_SECONDS = 3600
+_SFU_TARGET_LOAD = 0.7
+"agents.target_load of livekit-server, by default"
+
 _IDLE_PROCESSES = 2
 "calls that can start at once without waiting for a process; each costs its private memory only"
 
@@ -45,7 +50,7 @@ def make_server(settings: Settings) -> AgentServer:
     """The framework's server with our limits: places are counted, the machine's load is not asked."""
     return AgentServer(
         load_fnc=_Load(settings.max_calls),
-        load_threshold=1.0,
+        load_threshold=math.inf,
         num_idle_processes=min(_IDLE_PROCESSES, settings.max_calls),
         setup_fnc=_Setup(settings),
         host="127.0.0.1",
@@ -61,13 +66,17 @@ def make_server(settings: Settings) -> AgentServer:
 
 
 class _Load:
-    """Calls over places: 1.0 is full."""
+    """What the SFU is told, to spread calls over workers. Whether there is a place, `Worker.answer` decides.
+
+    It stays below `_SFU_TARGET_LOAD`: a worker above that is asked for nothing, and a dispatch that finds no other
+    worker is dropped without a word.
+    """
 
     def __init__(self, max_calls: int) -> None:
         self._max_calls = max_calls
 
     def __call__(self, server: AgentServer) -> float:
-        return len(server.active_jobs) / self._max_calls
+        return _SFU_TARGET_LOAD * len(server.active_jobs) / (self._max_calls + 1)
 
 
 class _Setup:
@@ -96,6 +105,8 @@ class Worker:
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._records: Records | None = None
         self._beating = False
+        self._accepting = 0
+        "jobs that were promised and do not run yet"
         server.on("worker_started", self._started)
         server.on("worker_registered", self._registered)
 
@@ -118,11 +129,21 @@ class Worker:
     async def _beat(self, records: Records) -> None:
         """Says every second how many calls it can take; for as long as the process lives."""
         while True:
-            capacity, calls = self._settings.max_calls, len(self._server.active_jobs)
-            free = 0 if self._server.draining else max(0, capacity - calls)
-            beat = Heartbeat(self._id, free_slots=free, capacity=capacity, calls=calls, beat_at=datetime.now(UTC))
-            await asyncio.to_thread(records.workers.beat, beat)
+            beat = Heartbeat(
+                self._id,
+                free_slots=0 if self._server.draining else self._free(),
+                capacity=self._settings.max_calls,
+                calls=len(self._server.active_jobs),
+                beat_at=datetime.now(UTC),
+            )
+            try:
+                await asyncio.to_thread(records.workers.beat, beat)
+            except SQLAlchemyError as error:  # a database that is away comes back; without beats nobody is admitted
+                logger.warning("no heartbeat: %s", type(error).__name__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _free(self) -> int:
+        return max(0, self._settings.max_calls - len(self._server.active_jobs) - self._accepting)
 
     async def answer(self, request: JobRequest) -> None:
         """Takes a job, or says why not. Bad metadata and ended sessions end here, before a process is spent on them."""
@@ -143,7 +164,17 @@ class Worker:
             logger.info("refused a dispatch to room %s: the session is over", request.room.name)
             await request.reject()
             return
-        await request.accept(name=name, identity=agent_identity(session))
+        if self._free() == 0:
+            logger.warning(
+                "refused a dispatch to room %s: all %d places are taken", request.room.name, self._settings.max_calls
+            )
+            await request.reject(terminate=False)  # another worker may have one
+            return
+        self._accepting += 1
+        try:
+            await request.accept(name=name, identity=agent_identity(session))
+        finally:
+            self._accepting -= 1
 
     def _is_over(self, session: str) -> bool:
         assert self._records is not None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -26,11 +29,24 @@ _QUIET_LEVELS: dict[str, set[str]] = defaultdict(lambda: {"debug", "info"})
 _QUIET_LEVELS["sfu"] = {"debug", "info", "warn"}  # it warns whenever a client leaves
 
 
+_RAW_BYTES = 20_000_000
+
+_CHATTER = ("livekit::", "livekit_ffi::")
+"the client library's own remarks about connections that it closes"
+
+
 class ReadableLog:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, raw_directory: Path | None = None) -> None:
+        """`raw_directory`: where all that the processes print is kept as well, a file each, of bounded size."""
         self._console = console
+        self._raw_directory = raw_directory
+        self._raw: dict[str, logging.Handler] = {}
         self._first_audio_ms: dict[str, int | None] = {}
         "session -> latency of the reply that is being spoken"
+
+    def close(self) -> None:
+        for handler in self._raw.values():
+            handler.close()
 
     def say(self, text: str) -> None:
         """A line of our own."""
@@ -41,6 +57,7 @@ class ReadableLog:
 
     def line(self, source: str, line: str) -> None:
         """A line of a child's output: an event of a call is told; of the rest, only warnings and worse are shown."""
+        self._keep(source, line)
         body = _json_object(line)
         if body is None:
             if line.strip() and not line.startswith(("INFO", "DEBUG")):
@@ -50,10 +67,19 @@ class ReadableLog:
             self._event(body["event"])
             return
         level = str(body.get("level", "INFO")).lower()
-        if level not in _QUIET_LEVELS[source]:
-            lines = str(body.get("message") or body.get("msg") or line).splitlines()
+        lines = str(body.get("message") or body.get("msg") or line).splitlines() or [""]
+        if level not in _QUIET_LEVELS[source] and not lines[0].startswith(_CHATTER):
             detail = (str(body.get("exc_info") or body.get("error") or "").splitlines() or [""])[-1]
             self._console.print(Text(f"{source:>7}  {level}: {lines[0]} {detail}".rstrip(), style="yellow"))
+
+    def _keep(self, source: str, line: str) -> None:
+        if self._raw_directory is None:
+            return
+        if source not in self._raw:
+            self._raw_directory.mkdir(parents=True, exist_ok=True)
+            path = self._raw_directory / f"{source}.log"
+            self._raw[source] = RotatingFileHandler(path, maxBytes=_RAW_BYTES, backupCount=1, encoding="utf-8")
+        self._raw[source].emit(logging.LogRecord(source, logging.INFO, "", 0, line, None, None))
 
     def _event(self, text: str) -> None:
         try:
