@@ -24,8 +24,13 @@ _FLAGS = (
     "--use-fake-device-for-media-stream",
 )
 
-LIVEKIT_CLIENT = ROOT / "web" / "node_modules" / "livekit-client" / "dist" / "livekit-client.umd.js"
+_NODE_MODULES = ROOT / "web" / "node_modules"
+
+LIVEKIT_CLIENT = _NODE_MODULES / "livekit-client" / "dist" / "livekit-client.umd.js"
 "LiveKit's own client as its makers built it"
+
+AXE = _NODE_MODULES / "axe-core" / "axe.min.js"
+"finds what keeps people with disabilities from using a page"
 
 
 def chromium() -> str:

@@ -28,7 +28,7 @@ function agentOf(item: unknown): Agent | undefined {
 }
 
 /** `front_desk` is called Front desk. */
-export function labelOf(name: string): string {
+function labelOf(name: string): string {
   const words = name.replace(/[-_]+/g, " ").trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
