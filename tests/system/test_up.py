@@ -53,7 +53,7 @@ async def test_it_ends_a_live_call_and_leaves_no_process_and_no_port(tmp_path: P
             seen.append(line.decode())
 
     reading = asyncio.ensure_future(read())
-    await until(lambda: any("talk to it:" in line for line in seen), within_seconds=90)
+    await until(lambda: any("Ctrl-C ends it" in line for line in seen), within_seconds=90)
     assert f"http://127.0.0.1:{settings.api_port}" in "".join(seen)
     assert "pocketsphinx  (set DEEPGRAM_API_KEY for deepgram/nova-3)" in "".join(seen)
     session = await new_session(f"http://127.0.0.1:{settings.api_port}", key)
