@@ -13,6 +13,7 @@ from rich.console import Console
 from voiceworker.api.keys_command import keys_app
 from voiceworker.config import ConfigError, load_settings
 from voiceworker.lab.call_command import call
+from voiceworker.lab.soak_command import soak
 
 app = typer.Typer(
     help="A self-hosted voice agent on LiveKit.",
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.command(name="call")(call)
+app.command(name="soak")(soak)
 
 
 @app.callback(invoke_without_command=True)
