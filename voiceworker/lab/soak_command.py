@@ -48,7 +48,8 @@ def soak(
 
 def _worker_at(port: int) -> psutil.Process:
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+        if listens and connection.laddr[1] == port and connection.pid:
             return psutil.Process(connection.pid)
     raise ConfigError(f"VOICEWORKER_WORKER_PORT: no worker listens on port {port} of this machine")
 
