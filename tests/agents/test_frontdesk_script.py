@@ -1,56 +1,160 @@
-"""The front desk in text, through a real AgentSession and a real calendar."""
+"""Conversations with the front desk, as a caller would hold them."""
 
 from __future__ import annotations
 
-import sqlite3
-from datetime import UTC, datetime
+import random
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-import yaml
-from livekit.agents import Agent, AgentSession, RunResult, function_tool, utils
-from livekit.plugins.script import LLM, Script
+import pytest
 
-from tools.calendar import CalendarTools, SqliteCalendar, read_settings
+from voiceworker.lab.persona import Scenario, normalise, read_scenarios
 
-FRONT_DESK: dict[str, Any] = yaml.safe_load(Path("agents/frontdesk.yaml").read_text(encoding="utf-8"))
+if TYPE_CHECKING:
+    from .conftest import FrontDesk
 
-
-def clock() -> datetime:
-    return datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-
-
-async def converse(path: Path, lines: list[str]) -> list[str]:
-    """What the agent says to each line; `[hangs up]` for the end of the call."""
-    settings = read_settings(FRONT_DESK["tool_settings"]["calendar"])
-    calendar = SqliteCalendar(path, settings, ZoneInfo("Europe/London"), clock)
-    tools = CalendarTools(calendar, list(settings.services)).function_tools()
-    script = Script.from_mapping(FRONT_DESK["script"], clock=clock, timezone=FRONT_DESK["timezone"])
-    said: list[str] = []
-
-    @function_tool
-    async def end_call() -> None:
-        """Hang up."""
-        said.append("[hangs up]")
-
-    async with utils.http_context.open(), AgentSession(llm=LLM(script=script)) as session:
-        await session.start(Agent(instructions=FRONT_DESK["instructions"], tools=[*tools, end_call]))
-        for line in lines:
-            result: RunResult[None] = await session.run(user_input=line)
-            said += [event.item.text_content or "" for event in result.events if event.item.type == "message"]
-    return said
+SCENARIOS = read_scenarios(Path(__file__).parent.parent / "scenarios" / "bookings.yaml")
+SMALL_WORDS = ("a", "the", "to", "at", "please", "for", "on", "i", "it", "an", "of", "and")
+MISHEARD = {
+    "for": "four",
+    "to": "two",
+    "one": "won",
+    "four": "for",
+    "an": "and",
+    "then": "than",
+    "a": "the",
+    "is": "his",
+}
 
 
-def rows(path: Path) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(path) as connection:
-        return connection.execute("SELECT name, service, starts_at, status FROM appointments").fetchall()
+def noisy(text: str, chance: random.Random) -> str:
+    """What a recogniser makes of a sentence: small words lost, or taken for their likes; never a word that matters."""
+    words: list[str] = []
+    for word in normalise(text).split():
+        roll = chance.random()
+        if word in SMALL_WORDS and roll < 0.25:
+            continue
+        words.append(MISHEARD[word] if word in MISHEARD and roll > 0.75 else word)
+    return " ".join(words)
 
 
-async def test_a_haircut_is_booked_after_a_yes(tmp_path: Path) -> None:
-    path = tmp_path / "calendar.db"
-    said = await converse(
-        path, ["hi i'd like a haircut next tuesday", "half past two", "anna bell", "yes please", "bye"]
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+async def test_twelve_callers_get_what_they_want(front_desk: FrontDesk, scenario: Scenario) -> None:
+    transcript = await front_desk.play(scenario)
+    assert front_desk.rows() == [dict(row) for row in scenario.rows], "\n".join(transcript)
+    assert "goodbye" in transcript[-1].lower()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+async def test_they_get_it_though_small_words_are_misheard(
+    front_desk: FrontDesk, scenario: Scenario, seed: int
+) -> None:
+    chance = random.Random(seed)
+    transcript = await front_desk.play(scenario, lambda text: noisy(text, chance))
+    assert front_desk.rows() == [dict(row) for row in scenario.rows], "\n".join(transcript)
+
+
+async def test_goodbye_hangs_up_and_a_no_to_anything_else_is_a_goodbye(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        await call.say("where can i park")
+        assert not call.hung_up
+        await call.say("thank you")
+        assert "Goodbye" in await call.say("no")
+        assert call.hung_up
+
+
+async def test_eight_turns_with_a_receptionist(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        said = await call.say_all(
+            "hi are you a real person",
+            "okay how much is a haircut",
+            "good do you have anything on friday morning",
+            "half past ten sounds good",
+            "a haircut",
+            "emma reed",
+            "no wait make that eleven o'clock",
+            "yes please",
+        )
+        assert "not a person" in said[0]
+        assert "thirty two pounds" in said[1]
+        assert "Friday the twenty seventh of November" in said[2]
+        assert "What would you like to have done?" in said[3]
+        assert "name" in said[4]
+        assert "half past ten" in said[5]
+        assert "Emma Reed" in said[5]
+        assert "eleven o'clock" in said[6]
+        assert "booked" in said[7]
+    assert front_desk.rows() == [
+        {"name": "Emma Reed", "service": "haircut", "starts_at": "2026-11-27T11:00:00+00:00", "status": "booked"}
+    ]
+
+
+async def test_two_things_in_one_call_share_the_name(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        await call.say_all("a haircut for anna bell tomorrow at ten", "yes")
+        assert "Anna Bell" in await call.say("i also need a beard trim on the same day at eleven")
+        await call.say("yes")
+        said = await call.say("could you move the beard trim to thursday at the same time")
+        assert "Thursday the twenty sixth of November at eleven o'clock" in said
+        await call.say("yes that's fine")
+        assert "cancel" in await call.say("and please cancel my haircut")
+        await call.say("cancel it")
+    assert [(row["service"], row["starts_at"][:16], row["status"]) for row in front_desk.rows()] == [
+        ("haircut", "2026-11-24T10:00", "cancelled"),
+        ("beard trim", "2026-11-26T11:00", "booked"),
+    ]
+
+
+async def test_cancel_it_at_the_read_back_of_a_booking_books_nothing(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        await call.say("a haircut for anna bell tomorrow at ten")
+        await call.say("cancel it")
+        await call.say("yes")
+    assert front_desk.rows() == []
+
+
+async def test_what_is_not_understood_is_answered_in_other_words_each_time_and_books_nothing(
+    front_desk: FrontDesk,
+) -> None:
+    async with front_desk.call() as call:
+        said = await call.say_all("mumble", "mumble mumble", "bananas are yellow", "yes", "the moon is far away")
+        assert len(set(said)) == len(said)
+        await call.say("book me a haircut tomorrow at ten for anna bell")
+        said = await call.say_all("bananas", "green bananas", "bananas are yellow", "more bananas")
+        assert len(set(said)) == len(said)
+        assert all("haircut" in answer for answer in said)
+    assert front_desk.rows() == []
+
+
+async def test_several_appointments_are_told_apart(front_desk: FrontDesk) -> None:
+    front_desk.write(
+        [
+            {"name": "Anna Bell", "service": "haircut", "starts_at": "2026-11-25T10:00:00+00:00", "status": "booked"},
+            {"name": "Anna Bell", "service": "colour", "starts_at": "2026-11-27T10:00:00+00:00", "status": "booked"},
+        ]
     )
-    assert rows(path) == [("Anna Bell", "haircut", "2026-12-01T14:30:00+00:00", "booked")]
-    assert said[-2:] == ["[hangs up]", "Thank you for calling Willow Lane. Goodbye!"]
+    async with front_desk.call() as call:
+        await call.say("i'd like to cancel an appointment")
+        said = await call.say("anna bell")
+        assert "the haircut on Wednesday the twenty fifth" in said
+        assert "your colour on Friday" in await call.say("the one on friday")
+        await call.say("yes")
+    assert [row["status"] for row in front_desk.rows()] == ["booked", "cancelled"]
+
+
+async def test_a_caller_in_the_middle_of_a_booking_may_ask_what_is_free(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        await call.say_all("i want to book a blow dry", "on thursday")
+        said = await call.say("what times do you have free in the afternoon")
+        assert "Which would you like?" in said
+        await call.say_all("the last one", "tom hall")
+        assert "booked" in await call.say("yes") or front_desk.rows()
+    assert front_desk.rows()[0]["starts_at"] == "2026-11-26T16:45:00+00:00"
+
+
+async def test_what_it_cannot_do_it_says(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        assert "can't take payments" in await call.say("can i pay over the phone")
+        assert "can't put you through" in await call.say("let me speak to the manager")
+        assert "can" in await call.say("what's the weather like in paris")

@@ -30,7 +30,7 @@ _NEVER_A_NAME = (
         "day date time mister miss missus mrs mr ms doctor spelled spelt sure fine great thank nothing nevermind "
         "instead rather already repeat pardon what why yes yep yeah bye goodbye help stop wait forget everything "
         "anything something someone somebody really still make put say said hear calling ring looking going make it "
-        "free available possible open closed later earlier soon early late busy ready done back here me him her them "
+        "free available possible open closed later earlier soon early late busy ready done back here me him her them his hers their theirs he she they who whose "
     )
 ) - frozenset({"may", "april", "june", "august", "will"})
 
@@ -102,6 +102,8 @@ def _introduced(
         end = _run(words, start, taken)
         if end == start:
             continue
+        while start + 1 < end and not _listed(slot, words.tokens[start]) and words.tokens[start + 1] in slot.first:
+            start += 1
         known = _listed(slot, words.tokens[start])
         certain = introduction in _CERTAIN
         # Behind `for` and `it's` stand many things; only a name of the list, or an answer, is one.

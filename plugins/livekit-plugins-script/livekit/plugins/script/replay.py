@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from livekit.agents import llm
 
 from .conversation import Conversation
-from .state import Pending, Plan
+from .state import Plan
 from .words import split
 
 _HEARD_SHARE = 0.7
@@ -71,17 +71,16 @@ def _replay(conversation: Conversation, turn: _Turn) -> tuple[Plan, bool]:
     for call in calls:
         conversation.foreign(call.name)
     heard = " ".join(turn.answered)
-    if plan.text and not _was_heard(plan.text, heard):
+    was_heard = _was_heard(plan.text, heard)
+    if plan.text and not was_heard:
         conversation.state.heard = False
-    if heard:
+    if heard and not plan.text.startswith(heard):
+        # Another model answered, or a person typed: what can be repeated is what was said.
         conversation.state.last = turn.answered[-1]
-    return plan, bool(heard) and plan.call is None and _was_heard(plan.text, heard)
+    return plan, bool(heard) and plan.call is None and was_heard
 
 
 def _was_heard(planned: str, heard: str) -> bool:
     words = split(planned).tokens
     known = set(split(heard).tokens)
     return sum(word in known for word in words) >= _HEARD_SHARE * len(words)
-
-
-__all__ = ["Pending", "next_step"]

@@ -15,6 +15,7 @@ from .definition import Definition
 from .grammar import write_grammar
 from .matching import Matcher
 from .replay import next_step
+from .scene import Scene
 from .schema import read_definition
 from .slots import Context
 from .state import Plan
@@ -62,4 +63,4 @@ class Script:
     def next_step(self, items: Sequence[llm.ChatItem], tools: Collection[str]) -> Plan:
         """What the agent says or calls next, from the whole chat context. Pure but for the clock."""
         today = self._clock().astimezone(self._timezone).date()
-        return next_step(Conversation(self, today, frozenset(tools)), items)
+        return next_step(Conversation(Scene(self.definition, today, frozenset(tools)), self.understand), items)

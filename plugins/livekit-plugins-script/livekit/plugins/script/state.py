@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from .definition import Intent
+from .results import moments_in
 from .slots import Value
 from .times import DayPart
 
@@ -96,7 +97,12 @@ class State:
     "The appointment that was spoken of last."
     last: str = ""
     "What the agent said last."
-    question: str = ""
-    "The question in it."
+    repeating: str = ""
+    "What is said again as long as the caller asks for it; empty if he did not."
     turns: int = 0
     "How often the caller spoke."
+
+    def speak_of(self, thing: object) -> None:
+        """Remembers the moment of something that a tool found, for `the same day`."""
+        moments = moments_in(str(thing)) if isinstance(thing, Mapping) else []
+        self.moment = moments[0] if moments else self.moment

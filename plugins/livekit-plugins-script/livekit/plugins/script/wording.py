@@ -54,6 +54,7 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
         "I'm a computer program that answers the phone here.",
     ),
     "how_are_you": ("I'm doing well, thank you.", "Very well, thanks for asking."),
+    "ask": ("How can I help?", "What can I do for you?"),
     "thanks": ("You're welcome.", "My pleasure.", "Happy to help."),
     "wait": ("Take your time.", "No hurry, I'll wait.", "Of course, I'm here when you're ready."),
     "apology": ("I'm sorry about that.", "I apologise for the trouble."),
@@ -69,5 +70,4 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "which_offer": ("Which would you like?", "Which one suits you?"),
     "which": ("Which one do you mean, {choices}?", "Sorry, which of them: {choices}?"),
     "day_part": ("What time in the {part}?", "Which time of the {part} would you like?"),
-    "resume": ("Now, back to your request.", "Coming back to what we were doing."),
 }
