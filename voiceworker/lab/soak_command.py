@@ -48,8 +48,8 @@ def soak(
 
 def _worker_at(port: int) -> psutil.Process:
     for connection in psutil.net_connections("tcp"):
-        listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-        if listens and connection.laddr[1] == port and connection.pid:
+        listening = connection.status == psutil.CONN_LISTEN and connection.pid
+        if listening and tuple(connection.laddr)[1:2] == (port,):
             return psutil.Process(connection.pid)
     raise ConfigError(f"VOICEWORKER_WORKER_PORT: no worker listens on port {port} of this machine")
 
