@@ -30,7 +30,8 @@ _NEVER_A_NAME = (
         "day date time mister miss missus mrs mr ms doctor spelled spelt sure fine great thank nothing nevermind "
         "instead rather already repeat pardon what why yes yep yeah bye goodbye help stop wait forget everything "
         "anything something someone somebody really still make put say said hear calling ring looking going make it "
-        "free available possible open closed later earlier soon early late busy ready done back here me him her them his hers their theirs he she they who whose "
+        "free available possible open closed later earlier soon early late busy ready done back here me "
+        "him her them his hers their theirs he she they who whose "
     )
 ) - frozenset({"may", "april", "june", "august", "will"})
 

@@ -207,6 +207,8 @@ class Pursuit:
             return self._scene.tell(self._voice.wording("what_to_change"))
         if (Act.YES in acts and len(said.leftover) <= 2) or self.own_words(said):
             return self._call(frame) if self._state.heard else self.advance(frame)
+        if self.new_values(frame, said):
+            return self.advance(frame)
         return self._scene.missed(said)
 
     def own_words(self, said: Understanding) -> bool:

@@ -121,7 +121,7 @@ def _read_intent(
     reader = Reader(raw, path, _INTENT_KEYS)
     slots = tuple(
         _read_slot(slot, shared.get(slot) or {}, overrides, (*reader.at("slots"), slot))
-        for slot, overrides in reader.mapping("slots").items()
+        for slot, overrides in _slot_entries(reader).items()
     )
     slot_names = {slot.name for slot in slots}
     mentioned = slot_names | set(shared)
@@ -145,6 +145,13 @@ def _read_intent(
     )
     _check_whole(intent, path)
     return intent
+
+
+def _slot_entries(reader: Reader) -> Mapping[str, Any]:
+    """Slots by name; a list of names takes them as they are in the script's own `slots:`."""
+    if isinstance(reader.raw("slots"), list):
+        return {name: None for _, name in reader.listed("slots")}
+    return reader.mapping("slots")
 
 
 def _check_whole(intent: Intent, path: Path) -> None:
