@@ -10,7 +10,7 @@ from .matching import THRESHOLD
 from .offers import choose_moment, choose_thing
 from .results import moments_in
 from .scene import Scene
-from .slots import Value
+from .slots import KINDS, Slot, Value
 from .state import Call, Frame, Pending, Plan
 from .templates import Missing, names_in, write
 from .understanding import Understanding
@@ -73,15 +73,34 @@ class Pursuit:
     # Values
 
     def new_values(self, frame: Frame, said: Understanding) -> dict[str, Value]:
-        """Values for slots of this frame: the last that was neither denied nor a source."""
+        """Values for slots of this frame: the last that was neither denied nor a source.
+
+        Words that could be a value of two slots (`make it eight`) are the asked one's, else a missing one's.
+        """
         asked = self._scene.asked()
         to_change = self._state.pending in (Pending.CONFIRM, Pending.CHANGE) or Act.CHANGE in said.acts
         values: dict[str, Value] = {}
-        for slot in frame.intent.slots:
+        used: set[int] = set()
+
+        def urgency(slot: Slot) -> tuple[bool, bool, int]:
+            return slot.name != asked, slot.name in frame.values, KINDS.index(slot.kind)
+
+        for slot in sorted(frame.intent.slots, key=urgency):
             expected = to_change or asked == slot.name or slot.name not in frame.values
-            for mention in said.values_of(slot.name):
-                if not mention.negated and not mention.source and (mention.certain or expected):
-                    values[slot.name] = mention.value
+            mentions = [
+                mention
+                for mention in said.values_of(slot.name)
+                if not mention.negated
+                and not mention.source
+                and (mention.certain or expected)
+                and used.isdisjoint(range(mention.start, mention.end))
+            ]
+            certain = [mention for mention in mentions if mention.certain]
+            # `at seven for four` is at seven; `at seven no four` is at four.
+            corrected = Act.NO in said.acts or Act.CHANGE in said.acts
+            for mention in (mentions if corrected else certain or mentions)[-1:]:
+                used.update(range(mention.start, mention.end))
+                values[slot.name] = mention.value
         return values
 
     def _fill(self, frame: Frame, said: Understanding) -> bool:
