@@ -19,7 +19,7 @@ def test_there_are_twelve_scenarios_with_names_of_their_own() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
 def test_every_scenario_opens_with_its_first_line_and_hangs_up_after_goodbye(scenario: Scenario) -> None:
     persona = Persona(scenario)
-    assert persona.reply("Hello, how can I help?") == scenario.opening
+    assert persona.reply("Hello, how can I help?") == scenario.opening[0]
     assert persona.reply("Thank you for calling. Goodbye!") is None
 
 
@@ -79,9 +79,15 @@ def test_a_caller_who_is_not_understood_gives_up_in_the_end() -> None:
     assert said[-1] is None
 
 
+def test_a_wish_that_was_not_understood_is_said_again() -> None:
+    persona = Persona(STEP_BY_STEP)
+    persona.reply("Hello.")
+    assert persona.reply("I'm afraid I can't help with that. I can book an appointment.") == STEP_BY_STEP.opening[-1]
+
+
 def test_lines_lists_everything_that_must_be_rendered_as_speech_once() -> None:
     lines = STEP_BY_STEP.lines()
-    assert lines[0] == STEP_BY_STEP.opening
+    assert lines[0] == STEP_BY_STEP.opening[0]
     assert len(lines) == len(set(lines))
     assert "No, that's everything, thank you. Goodbye." in lines
 

@@ -50,8 +50,8 @@ class Scenario:
     "Rows in the calendar before the call."
     rows: tuple[Mapping[str, str], ...]
     "Rows after it, all of them: name, service, starts_at, status."
-    opening: str
-    "His first line, once the greeting is over."
+    opening: tuple[str, ...]
+    "His first line, once the greeting is over; said again, or in other words, when it was not understood."
     answers: tuple[Answer, ...]
     read_back: re.Pattern[str]
     "Marks a question that asks for a yes to something that will be done."
@@ -59,13 +59,15 @@ class Scenario:
     agrees: tuple[str, ...]
     done: re.Pattern[str]
     "Marks the agent's goodbye: he hangs up."
+    lost: re.Pattern[str]
+    "Marks an agent that has not understood what he wants."
     fallback: tuple[str, ...]
     "Said to anything else, in turn."
 
     def lines(self) -> list[str]:
         """Every line he may say, each once, in order: what must be rendered as speech."""
         groups = [
-            (self.opening,),
+            self.opening,
             *(answer.says for answer in self.answers),
             *(fact.correction for fact in self.facts),
             self.agrees,
@@ -94,13 +96,17 @@ class Persona:
         if scenario.done.search(heard) or self._turns > _MOST_TURNS:
             return None
         if self._turns == 1:
-            return scenario.opening
+            return self._next("opening", scenario.opening)
         line = self._answer(heard, question_of(agent_text)) or self._to_read_back(heard)
         if line is not None:
             self._fallbacks = 0
             return line
         self._fallbacks += 1
-        return None if self._fallbacks > _MOST_FALLBACKS else self._next("fallback", scenario.fallback)
+        if self._fallbacks > _MOST_FALLBACKS:
+            return None
+        if scenario.lost.search(heard):
+            return self._next("opening", scenario.opening)
+        return self._next("fallback", scenario.fallback)
 
     def _answer(self, heard: str, question: str) -> str | None:
         """The first answer that fits the question; answers that are given once may fit any of the words."""
@@ -153,7 +159,7 @@ def _scenario(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scenario
         id=entry["id"],
         before=tuple(entry.get("before", ())),
         rows=tuple(entry["rows"]),
-        opening=entry["opening"],
+        opening=_lines(entry["opening"]),
         answers=tuple(_answers([*entry.get("answers", ()), *defaults["answers"]])),
         read_back=re.compile(entry.get("read_back", defaults["read_back"])),
         facts=tuple(
@@ -161,6 +167,7 @@ def _scenario(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scenario
         ),
         agrees=_lines(entry.get("agrees", defaults["agrees"])),
         done=re.compile(entry.get("done", defaults["done"])),
+        lost=re.compile(entry.get("lost", defaults["lost"])),
         fallback=_lines(entry.get("fallback", defaults["fallback"])),
     )
 

@@ -38,7 +38,9 @@ SPEECH: Mapping[Act, tuple[str, ...]] = {
         "(all|sounds|that sounds|looks) (good|right|great|fine|perfect|correct)", "that (works|will do|would be great)",
         "that'll do", "that would be (fine|good|perfect|lovely)", "(go|please go) ahead", "please do",
         "(do|book|confirm) it [please]", "you got it", "no problem", "spot on", "i do", "it is",
-        "i would", "that suits me", "works for me", "all correct",
+        "i would", "that suits me",
+        "(yes|yeah|correct|right) (go ahead|please do|that's right|that's correct|that is correct)", "works for me",
+        "all correct",
     ),
     Act.NO: (
         "no", "nope", "nah", "no thanks", "no thank you", "not (quite|really|right|correct|that|yet)", "wrong",
@@ -70,7 +72,8 @@ SPEECH: Mapping[Act, tuple[str, ...]] = {
         "(hold|hang) on a (moment|minute|second)", "let me check [my] [calendar|diary]",
     ),
     Act.HELLO: (
-        "hello", "hi", "hey", "hello there", "hi there", "good (morning|afternoon|evening)", "are you [still] there",
+        "hello", "hi", "hey", "hello there", "hi there", "good (morning|afternoon|evening)",
+        "are you [still] there", "i'm [still] here", "yes i'm [still] here",
         "anybody there", "is anybody there", "can you hear me",
     ),
     Act.HELP: (
@@ -99,7 +102,16 @@ SPEECH: Mapping[Act, tuple[str, ...]] = {
         "that's all [thank you|thanks|for now|for today|i need|i needed]", "that's everything", "nothing else",
         "that'll be all", "that will be all", "nothing more",
         "have a (good|nice|great|lovely) (day|one|evening|weekend)",
-        "i'm done", "i'm all set", "we're done", "hang up", "no that's it", "no that's all", "no that's everything",
+        "that's (all|everything) [thank you|thanks] [goodbye|bye]",
+        "no [thank you] that's (all|everything|it) [thank you]",
+        "thank you goodbye",
+        "i'm done",
+        "i'm all set",
+        "we're done",
+        "hang up",
+        "no that's it",
+        "no that's all",
+        "no that's everything",
         "i have to go", "talk to you later",
     ),
     Act.ANY: (

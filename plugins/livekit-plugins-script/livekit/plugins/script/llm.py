@@ -24,6 +24,7 @@ class LLM(llm.LLM[str]):
     def __init__(self, *, script: Script) -> None:
         super().__init__()
         self.script = script
+        script.warm_up()
 
     @property
     def model(self) -> str:

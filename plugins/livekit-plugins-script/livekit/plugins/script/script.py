@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,11 +56,18 @@ class Script:
         """
         return cls(read_definition(mapping, tools), clock=clock, timezone=timezone)
 
+    def warm_up(self) -> None:
+        """Does what is done once, ahead of the first caller: the first sentence takes far longer than others."""
+        self.understand("book it for the fifth of december at half past two", Context(self._today()))
+
     def jsgf(self) -> str:
         """A JSGF 1.0 grammar of what a caller may say, for a speech recogniser."""
         return write_grammar(self.definition)
 
     def next_step(self, items: Sequence[llm.ChatItem], tools: Collection[str]) -> Plan:
         """What the agent says or calls next, from the whole chat context. Pure but for the clock."""
-        today = self._clock().astimezone(self._timezone).date()
-        return next_step(Conversation(Scene(self.definition, today, frozenset(tools)), self.understand), items)
+        scene = Scene(self.definition, self._today(), frozenset(tools))
+        return next_step(Conversation(scene, self.understand), items)
+
+    def _today(self) -> date:
+        return self._clock().astimezone(self._timezone).date()
