@@ -21,8 +21,8 @@ from .grammar import END, START, automata, expected_counts
 from .log import logger
 from .native import library
 from .ngram import BackoffModel, from_counts, pruned, write_arpa
-from .version import __version__
 
+_MAKING = 2  # part of the cache's keys: raised when the same input makes other files
 _BINARY_FORM = 2  # NGRAM_BIN of pocketsphinx/model.h
 _LANGUAGE_MODEL, _DICTIONARY, _WORDS = "model.lm.bin", "words.dict", "words.txt"
 
@@ -33,10 +33,12 @@ class ModelSettings:
 
     phrase_weight: float = 0.7
     "share of the phrases' model in the mixture, 0 to 1; the rest is general English"
-    general_words: int = 10_000
+    phrase_pruning: float = 1e-7
+    "n-grams of the phrases that change their model less than this (nats) are left out, to save memory; 0 keeps all"
+    general_words: int = 20_000
     "how many of the most frequent English words can be heard beside the phrases' own"
-    general_pruning: float = 3e-7
-    "general n-grams that change the model less than this (nats) are left out, to save memory; 0 keeps all"
+    general_pruning: float = 1e-7
+    "the same for general English"
     leave_word: float = 0.2
     "share a word of the phrases gives to words that never follow it there"
     leave_pair: float = 0.15
@@ -71,16 +73,11 @@ def build(vocabulary: Vocabulary, settings: ModelSettings, cache_folder: Path) -
 
     Raises ValueError when the grammar is wrong, OSError when the cache folder cannot be written.
     """
-    english = (__version__, general_model_path().stat().st_size, settings.general_words, settings.general_pruning)
+    english = (_MAKING, general_model_path().stat().st_size, settings.general_words, settings.general_pruning)
     general = _cached(cache_folder, "english", english, lambda folder: _make_general(settings, folder))
     words = (general / _WORDS).read_text(encoding="utf-8").split()
-    phrases_key = (
-        english,
-        vocabulary.grammar,
-        dict(vocabulary.pronunciations),
-        settings.leave_word,
-        settings.leave_pair,
-    )
+    shape = (settings.leave_word, settings.leave_pair, settings.phrase_pruning)
+    phrases_key = (english, vocabulary.grammar, dict(vocabulary.pronunciations), shape)
     phrases = _cached(
         cache_folder, "phrases", phrases_key, lambda folder: _make_phrases(vocabulary, settings, words, folder)
     )
@@ -134,6 +131,8 @@ def _make_phrases(vocabulary: Vocabulary, settings: ModelSettings, general_words
         model = from_counts(
             counts, tuple(sorted({*pronunciations, START, END})), leaving=(settings.leave_word, settings.leave_pair)
         )
+        if settings.phrase_pruning:
+            model = pruned(model, settings.phrase_pruning)
         _write_model(model, folder)
     others = (word for word in general_words if word not in pronunciations)
     write_dictionary(folder / _DICTIONARY, pronunciations | {word: dictionary[word] for word in others})

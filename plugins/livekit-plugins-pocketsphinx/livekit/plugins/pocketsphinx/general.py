@@ -7,6 +7,8 @@ a reversed trie (word, then the word before it, then the one before that), bit-p
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ from .ngram import BackoffModel, Floats, Ids, normalised
 _MAGIC = b"Trie Language Model"
 _BINS = 1 << 16
 _LOG_BASE = 1.0001
+# The general model is made of film dialogue. Noise must not come out as these words; a grammar may still hold them.
+_VULGAR = re.compile(r"(mother)?fuck|(bull)?shit|(ass|arse)holes?$|bitch|cunt|whore|slut|nigg|fag(s|got.*)?$|cocksuck")
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -98,11 +102,11 @@ class _Packed:
 
 
 def frequent_words(trie: Trie, how_many: int, known: Container[str]) -> list[str]:
-    """The most frequent words of the general model that `known` (a dictionary) can pronounce."""
+    """The most frequent decent words of the general model that `known` (a dictionary) can pronounce."""
     order = np.argsort(-trie.unigrams)
     words = (trie.words[place] for place in order)
-    chosen = [word for word in words if word in known and word not in (START, END)]
-    return chosen[:how_many]
+    chosen = (word for word in words if word in known and word not in (START, END) and not _VULGAR.match(word))
+    return list(itertools.islice(chosen, how_many))
 
 
 def restricted(trie: Trie, words: tuple[str, ...]) -> BackoffModel:

@@ -13,7 +13,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .native import library
@@ -114,36 +114,51 @@ def _read_automaton(rule: str, fsg: str) -> Automaton:
             case [("TRANSITION" | "T"), source, target, probability, *word]:
                 arc = Arc(int(target), float(probability), word[0].strip('"').lower() if word else None)
                 arcs[int(source)].append(arc)
-    for state, leaving in arcs.items():
-        total = sum(arc.probability for arc in leaving) or 1.0
-        arcs[state] = [Arc(arc.target, arc.probability / total, arc.word) for arc in leaving]
-    return Automaton(rule, ends["START_STATE"], ends["FINAL_STATE"], dict(arcs))
+    return Automaton(rule, ends["START_STATE"], ends["FINAL_STATE"], _alive(arcs, ends["FINAL_STATE"]))
+
+
+def _alive(arcs: Mapping[int, list[Arc]], final: int) -> dict[int, list[Arc]]:
+    """The arcs on which a sentence can still come to its end, their probabilities made to sum to one again."""
+    sources: dict[int, set[int]] = defaultdict(set)
+    for source, leaving in arcs.items():
+        for arc in leaving:
+            sources[arc.target].add(source)
+    alive, waiting = {final}, [final]
+    while waiting:
+        new = sources[waiting.pop()] - alive
+        alive |= new
+        waiting += new
+    kept = {state: [arc for arc in leaving if arc.target in alive] for state, leaving in arcs.items() if state in alive}
+    totals = {state: sum(arc.probability for arc in leaving) for state, leaving in kept.items() if leaving}
+    return {
+        state: [replace(arc, probability=arc.probability / total) for arc in kept[state]]
+        for state, total in totals.items()
+    }
 
 
 def expected_counts(rules: list[Automaton]) -> Counts:
     """Expected n-gram counts of one sentence of each rule, with its bounds. Raises ValueError on a rule without end."""
     counts: Counts = [defaultdict(float) for _ in range(ORDER)]
     for rule in rules:
-        if _count(rule, counts) == 0:
+        if rule.start not in rule.arcs:
             raise ValueError(
                 f"no sentence of rule <{rule.rule}> ever ends: only recursion at the right end is possible"
             )
+        _count(rule, counts)
     return counts
 
 
-def _count(rule: Automaton, counts: Counts) -> float:
-    """Adds the counts of one sentence; returns the probability that it came to its end."""
+def _count(rule: Automaton, counts: Counts) -> None:
+    """Adds the counts of one sentence."""
     ranks = _ranks(rule)
     waiting: dict[int, dict[Ngram, float]] = defaultdict(lambda: defaultdict(float))
     waiting[rule.start][(START,)] = 1.0
     # In topological order all of a state's mass is there when its turn comes; a loop brings a state back, with less.
     turns = [(ranks[rule.start], rule.start)]
-    ended = 0.0
     while turns:
         _, state = heapq.heappop(turns)
         for history, mass in waiting.pop(state, {}).items():
             if state == rule.final:
-                ended += mass
                 _add(counts, (*history, END), mass)
             for arc in rule.arcs.get(state, ()):
                 passed = mass * arc.probability
@@ -156,7 +171,6 @@ def _count(rule: Automaton, counts: Counts) -> float:
                 else:
                     _add(counts, (*history, arc.word), passed)
                     waiting[arc.target][(*history, arc.word)[1 - ORDER :]] += passed
-    return ended
 
 
 def _add(counts: Counts, words: Ngram, mass: float) -> None:

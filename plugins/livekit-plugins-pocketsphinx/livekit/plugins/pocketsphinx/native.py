@@ -51,9 +51,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "ps_free": (_Int, [_Pointer]),
     "ps_get_cmn": (_Text, [_Pointer, _Int]),
     "ps_get_config": (_Pointer, [_Pointer]),
-    "ps_get_hyp": (_Text, [_Pointer, _OutInt]),
     "ps_get_logmath": (_Pointer, [_Pointer]),
-    "ps_get_prob": (_Int, [_Pointer]),
     "ps_init": (_Pointer, [_Pointer]),
     "ps_process_raw": (_Int, [_Pointer, _Text, ctypes.c_size_t, _Int, _Int]),
     "ps_seg_frames": (None, [_Pointer, _OutInt, _OutInt]),
@@ -77,9 +75,6 @@ class Segment:
     end_seconds: float
     probability: float
     "posterior probability, 0 to 1; meaningful in a final result only"
-    acoustic_score: int
-    "log likelihood in the decoder's own base"
-    language_score: int
 
 
 @cache
@@ -172,44 +167,33 @@ class Decoder:
         """Ends the utterance with the passes that need all of it; `segments` then gives the final result."""
         self._check(self._library.ps_end_utt(self._decoder), "end an utterance")
 
-    def text(self) -> str:
-        """The best words so far, without fillers; empty when there are none."""
-        found = self._library.ps_get_hyp(self._decoder, None)
-        return found.decode() if found else ""
-
     def segments(self) -> list[Segment]:
         """The best path so far, fillers included."""
         segments = []
-        first, last, acoustic, language, order = (ctypes.c_int() for _ in range(5))
+        first, last = ctypes.c_int(), ctypes.c_int()
         segment = self._library.ps_seg_iter(self._decoder)
         while segment:
             self._library.ps_seg_frames(segment, first, last)
-            probability = self._library.ps_seg_prob(segment, acoustic, language, order)
+            probability = self._library.ps_seg_prob(segment, None, None, None)
             segments.append(
                 Segment(
                     word=self._library.ps_seg_word(segment).decode(),
                     start_seconds=first.value / FRAMES_PER_SECOND,
                     end_seconds=(last.value + 1) / FRAMES_PER_SECOND,
                     probability=min(1.0, self._library.logmath_exp(self._log_math, probability)),
-                    acoustic_score=acoustic.value,
-                    language_score=language.value,
                 )
             )
             segment = self._library.ps_seg_next(segment)
         return segments
 
-    def probability(self) -> float:
-        """Posterior probability of the final result as a whole, 0 to 1."""
-        found: float = self._library.logmath_exp(self._log_math, self._library.ps_get_prob(self._decoder))
-        return min(1.0, found)
-
-    def cepstral_mean(self) -> str:
-        """The running estimate of the channel, as text for `set_cepstral_mean`."""
+    def cepstral_mean(self) -> list[float]:
+        """The running mean of the features, which is subtracted from them: what is the channel's and not the words'."""
         mean: bytes = self._library.ps_get_cmn(self._decoder, 1)
-        return mean.decode()
+        return [float(value) for value in mean.decode().rstrip(",").split(",")]
 
-    def set_cepstral_mean(self, mean: str) -> None:
-        self._check(self._library.ps_set_cmn(self._decoder, mean.encode()), "set the cepstral mean")
+    def set_cepstral_mean(self, mean: Sequence[float]) -> None:
+        text = ",".join(f"{value:.3f}" for value in mean)
+        self._check(self._library.ps_set_cmn(self._decoder, text.encode()), "set the cepstral mean")
 
     def close(self) -> None:
         """Frees the memory; harmless when done twice."""

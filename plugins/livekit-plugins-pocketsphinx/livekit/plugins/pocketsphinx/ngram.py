@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from .grammar import START, Counts
+from .grammar import END, START, Counts
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -121,25 +121,26 @@ def normalised(model: BackoffModel) -> BackoffModel:
     """The same n-grams, with the back-off weights that make every history's probabilities sum to one."""
     size = len(model.words)
     unigrams = model.unigrams / model.unigrams.sum()
-    model = replace(model, unigrams=unigrams)
-    history, weights = _weights(model.pairs // size, model.pair_probabilities, unigrams[model.pairs % size])
+    history, weights, pairs = _balanced(model.pairs // size, model.pair_probabilities, unigrams[model.pairs % size])
     unigram_backoffs = np.ones(size)
     unigram_backoffs[history] = weights
-    model = replace(model, unigram_backoffs=unigram_backoffs)
+    model = replace(model, unigrams=unigrams, unigram_backoffs=unigram_backoffs, pair_probabilities=pairs)
     shorter = model.after_one(model.triples % (size * size))
-    history, weights = _weights(model.triples // size, model.triple_probabilities, shorter)
+    history, weights, triples = _balanced(model.triples // size, model.triple_probabilities, shorter)
     pair_backoffs = np.ones(len(model.pairs))
     pair_backoffs[np.searchsorted(model.pairs, history)] = weights
-    return replace(model, pair_backoffs=pair_backoffs)
+    return replace(model, pair_backoffs=pair_backoffs, triple_probabilities=triples)
 
 
-def _weights(histories: Ids, probabilities: Floats, shorter: Floats) -> tuple[Ids, Floats]:
-    """Each history with (what its n-grams leave) / (what they leave by the shorter history)."""
+def _balanced(histories: Ids, probabilities: Floats, shorter: Floats) -> tuple[Ids, Floats, Floats]:
+    """The distinct histories, each with (what its n-grams leave) / (what they leave by the shorter history), and the
+    probabilities. These change only where a history knows every word: nothing else could take what they leave."""
     unique, place = np.unique(histories, return_inverse=True)
-    left = 1 - np.bincount(place, probabilities, len(unique))
+    total = np.bincount(place, probabilities, len(unique))
     left_shorter = 1 - np.bincount(place, shorter, len(unique))
-    weights: Floats = np.clip(left, _SMALLEST, 1) / np.clip(left_shorter, 1e-9, None)
-    return unique, weights
+    is_complete = left_shorter < 1e-6
+    weights = np.where(is_complete, 1.0, np.clip(1 - total, _SMALLEST, 1) / np.where(is_complete, 1.0, left_shorter))
+    return unique, weights, np.where(is_complete[place], probabilities / total[place], probabilities)
 
 
 def pruned(model: BackoffModel, threshold: float) -> BackoffModel:
@@ -150,16 +151,14 @@ def pruned(model: BackoffModel, threshold: float) -> BackoffModel:
     """
     size = len(model.words)
     first, second = np.divmod(model.pairs, size)
-    shorter = model.unigram_backoffs[first] * model.unigrams[second]
     # <s> has no probability of its own, but every sentence begins with it.
-    histories = np.where(np.array(model.words) == START, model.unigrams[model.words.index("</s>")], model.unigrams)
+    histories = np.where(np.array(model.words) == START, model.unigrams[model.words.index(END)], model.unigrams)
     pair_mass = histories[first] * model.pair_probabilities
-    keep_pairs = pair_mass * _change(model.pair_probabilities, shorter) > threshold
+    keep_pairs = pair_mass * _loss(first, model.pair_probabilities, model.unigrams[second]) > threshold
 
-    history = np.searchsorted(model.pairs, model.triples // size)
-    shorter = model.pair_backoffs[history] * model.after_one(model.triples % (size * size))
-    mass = pair_mass[history] * model.triple_probabilities
-    keep_triples = mass * _change(model.triple_probabilities, shorter) > threshold
+    shorter = model.after_one(model.triples % (size * size))
+    mass = pair_mass[np.searchsorted(model.pairs, model.triples // size)] * model.triple_probabilities
+    keep_triples = mass * _loss(model.triples // size, model.triple_probabilities, shorter) > threshold
     triples = model.triples[keep_triples]
     keep_pairs |= np.isin(model.pairs, triples // size) | np.isin(model.pairs, triples % (size * size))
     return normalised(
@@ -174,9 +173,14 @@ def pruned(model: BackoffModel, threshold: float) -> BackoffModel:
     )
 
 
-def _change(probabilities: Floats, shorter: Floats) -> Floats:
-    change: Floats = np.abs(np.log(np.maximum(probabilities, _SMALLEST)) - np.log(np.maximum(shorter, _SMALLEST)))
-    return change
+def _loss(histories: Ids, probabilities: Floats, shorter: Floats) -> Floats:
+    """By how many nats the probability of each n-gram changes when it alone is left out of its history."""
+    _, place = np.unique(histories, return_inverse=True)
+    left = 1 - np.bincount(place, probabilities)[place] + probabilities
+    left_shorter = 1 - np.bincount(place, shorter)[place] + shorter
+    without = shorter * np.maximum(left, _SMALLEST) / np.maximum(left_shorter, 1e-9)
+    loss: Floats = np.abs(np.log(np.maximum(probabilities, _SMALLEST)) - np.log(np.maximum(without, _SMALLEST)))
+    return loss
 
 
 def write_arpa(model: BackoffModel, file: TextIO) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pocketsphinx
 
 from .build import ModelFiles
+from .channel import Channel
 from .dictionary import base_word
-from .native import SAMPLE_RATE, Decoder, Segment
+from .native import FRAMES_PER_SECOND, SAMPLE_RATE, Decoder, Segment
 
+_LONGEST_WORD_SECONDS = 1.5  # 1.1 s is the longest that flite's four voices take over 80 sentences
+_LEAST_CONFIDENCE = 1e-4  # one hopeless word shall not make a sentence of ten hopeless
 _BYTES_PER_SECOND = 2 * SAMPLE_RATE
-_MODEL_MEAN = "40,3,-1"  # where the acoustic model starts from: pocketsphinx's own default
+_FIRST_ANEW_BYTES = int(1.2 * _BYTES_PER_SECOND)  # about half of it is the silence before the speech
 _SEARCH: dict[str, str | bool | int | float] = {
     "hmm": pocketsphinx.get_model_path("en-us/en-us"),
     # Wider trust in the language model than pocketsphinx's 6.5, 8.5 and 9.5: ours knows what callers say.
@@ -29,75 +33,80 @@ class Word:
     "from the start of the utterance"
     end_seconds: float
     confidence: float
-    "posterior probability, 0 to 1; 0 in a partial result"
+    "posterior probability among what else the decoder considered, 0 to 1; 0 in a partial result"
 
 
 @dataclass(frozen=True)
 class Transcript:
     words: tuple[Word, ...]
-    confidence: float
-    "0 to 1; 0 in a partial result"
 
     @property
     def text(self) -> str:
         return " ".join(word.text for word in self.words)
 
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of the words' confidence, 0 to 1, whatever their number; 0 in a partial result."""
+        if not self.words or min(word.confidence for word in self.words) <= 0:
+            return 0.0
+        return math.exp(sum(math.log(word.confidence) for word in self.words) / len(self.words))
+
 
 class Recognizer:
-    """Begin, feed, finish; what the decoder learns of the caller's channel is kept from one utterance to the next.
+    """Begin, feed, finish; what is learnt of the caller's channel is kept from one utterance to the next.
 
-    The first utterance of a caller is held back until `adapt_seconds` of it are there: the channel's mean is taken from
-    them, without which the error rate of a first sentence is nearly twice that of the later ones.
+    A caller's first seconds are decoded anew whenever there is twice as much of them, with the channel known that much
+    better: without that the error rate of the first sentence is twice that of the later ones.
     """
 
-    def __init__(self, files: ModelFiles, *, adapt_seconds: float = 1.0) -> None:
+    def __init__(self, files: ModelFiles) -> None:
         self._decoder = Decoder(_SEARCH | {"dict": str(files.dictionary)}, files.language_models)
-        self._adapt_bytes = int(adapt_seconds * _BYTES_PER_SECOND)
-        self._held: bytearray | None = None
+        self._channel = Channel()
+        self._heard = bytearray()
+        "the utterance so far, as long as the channel is not known"
+        self._better_channel = self._channel
+        self._anew_at_bytes = 0
+        "how much must have been heard for the next decoding anew; 0: never"
         self._open = False
-        self.forget_caller()
 
     def forget_caller(self) -> None:
-        """Makes the decoder as new, for another caller."""
+        """Makes the recogniser as new, for another caller."""
         self._abandon()
-        self._decoder.set_cepstral_mean(_MODEL_MEAN)
-        self._adapted = False
+        self._channel = self._better_channel = Channel()
 
     def begin(self) -> None:
         """Starts an utterance; one that was still open is thrown away."""
         self._abandon()
-        if self._adapted:
-            self._decoder.start()
-        else:
-            self._held = bytearray()
+        if not self._channel.is_known:
+            self._decoder.set_cepstral_mean(self._channel.mean)
+            self._anew_at_bytes = _FIRST_ANEW_BYTES
+        self._decoder.start()
         self._open = True
 
     def feed(self, pcm: bytes) -> None:
         """`pcm`: int16 little endian, 16 kHz mono."""
-        if self._held is None:
-            self._decoder.process(pcm)
-            return
-        self._held += pcm
-        if len(self._held) >= self._adapt_bytes:
-            self._adapt()
+        self._decoder.process(pcm)
+        if self._anew_at_bytes:
+            self._heard += pcm
+            if len(self._heard) >= self._anew_at_bytes:
+                self._anew_at_bytes = 2 * len(self._heard)
+                self._decode_anew()
 
     def partial(self) -> Transcript:
         """The best words so far."""
-        if self._held is not None:
-            return Transcript((), 0.0)
-        return Transcript(_words(self._decoder.segments(), final=False), 0.0)
+        return Transcript(_words(self._decoder.segments(), final=False))
 
     def finish(self) -> Transcript:
         """Ends the utterance and gives its final words."""
-        if self._held:
-            self._adapt()
-        if self._held is not None:  # nothing was fed
-            self._held, self._open = None, False
-            return Transcript((), 0.0)
+        if self._anew_at_bytes:
+            if len(self._heard) < _FIRST_ANEW_BYTES:  # else it was done on the way: the end is no time for much work
+                self._decode_anew()
+            self._channel = self._better_channel
+        self._heard.clear()
+        self._anew_at_bytes = 0
         self._decoder.end()
         self._open = False
-        segments = self._decoder.segments()
-        return Transcript(_words(segments, final=True), self._decoder.probability())
+        return Transcript(_words(self._decoder.segments(), final=True))
 
     def recognize(self, pcm: bytes) -> Transcript:
         """The final words of one whole utterance."""
@@ -108,26 +117,38 @@ class Recognizer:
     def close(self) -> None:
         self._decoder.close()
 
-    def _adapt(self) -> None:
-        assert self._held is not None
-        pcm, self._held = bytes(self._held), None
-        # A whole utterance is normalised by its own mean, which then stays as the running one.
-        self._decoder.start()
-        self._decoder.process(pcm, whole=True)
+    def _decode_anew(self) -> None:
+        pcm = bytes(self._heard)
         self._decoder.end()
-        self._adapted = True
+        self._decoder.start()
+        self._decoder.process(pcm, whole=True)  # normalised by its own mean, which is then the running one
+        self._decoder.end()
+        frames = len(pcm) * FRAMES_PER_SECOND // _BYTES_PER_SECOND
+        self._better_channel = self._channel.with_speech(self._decoder.cepstral_mean(), frames)
+        self._decoder.set_cepstral_mean(self._better_channel.mean)
         self._decoder.start()
         self._decoder.process(pcm)
 
     def _abandon(self) -> None:
-        if self._open and self._held is None:
+        if self._open:
             self._decoder.end()
-        self._held, self._open = None, False
+        self._open = False
+        self._heard.clear()
+        self._anew_at_bytes = 0
 
 
 def _words(segments: list[Segment], *, final: bool) -> tuple[Word, ...]:
     return tuple(
-        Word(base_word(segment.word), segment.start_seconds, segment.end_seconds, segment.probability if final else 0.0)
+        Word(
+            base_word(segment.word), segment.start_seconds, segment.end_seconds, _confidence(segment) if final else 0.0
+        )
         for segment in segments
         if not segment.word.startswith(("<", "[", "+"))  # fillers: silence, breath, noise
     )
+
+
+def _confidence(segment: Segment) -> float:
+    """Steady noise is heard as one endless word without rival, of which the decoder is sure."""
+    if segment.end_seconds - segment.start_seconds > _LONGEST_WORD_SECONDS:
+        return 0.0
+    return max(segment.probability, _LEAST_CONFIDENCE)

@@ -190,7 +190,7 @@ class RecognizeStream(stt.RecognizeStream):
         if transcript.words and transcript.confidence >= self._rejection_confidence:
             self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, transcript, utterance, speech_ended_at)
         elif utterance.shown:  # what was shown is taken back, else the framework would take it for the caller's words
-            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, Transcript((), 0.0), utterance)
+            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, Transcript(()), utterance)
 
     def _send(
         self,

@@ -48,7 +48,7 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         language: str = "en-US",
         vad: voice_activity.VAD | None = None,
         pronunciations: Mapping[str, str] | None = None,
-        rejection_confidence: float = 0.0,
+        rejection_confidence: float = 0.25,
         model_settings: ModelSettings | None = None,
         cache_folder: Path | None = None,
     ) -> None:
