@@ -85,6 +85,13 @@ def test_a_wish_that_was_not_understood_is_said_again() -> None:
     assert persona.reply("I'm afraid I can't help with that. I can book an appointment.") == STEP_BY_STEP.opening[-1]
 
 
+def test_a_caller_says_goodbye_once_his_wish_is_granted_and_repeats_it_until_then() -> None:
+    persona = Persona(STEP_BY_STEP)
+    persona.reply("Hello.")
+    assert persona.reply("We open at nine. Is there anything else?") == STEP_BY_STEP.opening[-1]
+    assert persona.reply("You're booked for Tuesday. Is there anything else?") == STEP_BY_STEP.thanks
+
+
 def test_lines_lists_everything_that_must_be_rendered_as_speech_once() -> None:
     lines = STEP_BY_STEP.lines()
     assert lines[0] == STEP_BY_STEP.opening[0]

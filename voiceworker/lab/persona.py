@@ -57,6 +57,11 @@ class Scenario:
     "Marks a question that asks for a yes to something that will be done."
     facts: tuple[Fact, ...]
     agrees: tuple[str, ...]
+    achieved: re.Pattern[str]
+    "Marks the news that his wish is granted."
+    closing: re.Pattern[str]
+    "Marks a question to which he says `thanks`, once his wish is granted; until then he says it again."
+    thanks: str
     done: re.Pattern[str]
     "Marks the agent's goodbye: he hangs up."
     lost: re.Pattern[str]
@@ -71,6 +76,7 @@ class Scenario:
             *(answer.says for answer in self.answers),
             *(fact.correction for fact in self.facts),
             self.agrees,
+            (self.thanks,),
             self.fallback,
         ]
         return list(dict.fromkeys(line for group in groups for line in group))
@@ -84,6 +90,7 @@ class Persona:
         self._given: dict[str, int] = {}
         self._fallbacks = 0
         self._turns = 0
+        self._achieved = False
 
     def reply(self, agent_text: str) -> str | None:
         """His answer to what the agent has said since he spoke; None when he hangs up.
@@ -93,10 +100,13 @@ class Persona:
         scenario = self.scenario
         heard = normalise(agent_text)
         self._turns += 1
+        self._achieved = self._achieved or bool(scenario.achieved.search(heard))
         if scenario.done.search(heard) or self._turns > _MOST_TURNS:
             return None
         if self._turns == 1:
             return self._next("opening", scenario.opening)
+        if scenario.closing.search(heard) and self._achieved:
+            return scenario.thanks
         line = self._answer(heard, question_of(agent_text)) or self._to_read_back(heard)
         if line is not None:
             self._fallbacks = 0
@@ -104,7 +114,7 @@ class Persona:
         self._fallbacks += 1
         if self._fallbacks > _MOST_FALLBACKS:
             return None
-        if scenario.lost.search(heard):
+        if scenario.lost.search(heard) or scenario.closing.search(heard):
             return self._next("opening", scenario.opening)
         return self._next("fallback", scenario.fallback)
 
@@ -168,6 +178,9 @@ def _scenario(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scenario
         agrees=_lines(entry.get("agrees", defaults["agrees"])),
         done=re.compile(entry.get("done", defaults["done"])),
         lost=re.compile(entry.get("lost", defaults["lost"])),
+        achieved=re.compile(entry.get("achieved", defaults["achieved"])),
+        closing=re.compile(entry.get("closing", defaults["closing"])),
+        thanks=entry.get("thanks", defaults["thanks"]),
         fallback=_lines(entry.get("fallback", defaults["fallback"])),
     )
 

@@ -24,9 +24,11 @@ _STOPWORD_WEIGHT = 0.12
 _QUESTION_WEIGHT = 0.5
 _SLOT_WEIGHT = 0.35
 # A word that no phrase has.
-_UNKNOWN_WEIGHT = 0.7
+_UNKNOWN_WEIGHT = 1.0
 # A value that belongs to the intent makes up for so much that is not understood.
 _VALUE_WEIGHT = 0.5
+# A value for which the intent has no use was not said for nothing.
+_FOREIGN_VALUE_WEIGHT = 0.4
 _KEYWORD_SCORE = 0.85
 # Of two phrases that fit alike, the one that says more is meant.
 _LENGTH_BONUS = 0.03
@@ -71,17 +73,22 @@ class Matcher:
         free = {
             _stem(token)
             for index, token in enumerate(words.tokens)
-            if index not in taken and token not in STOPWORDS and (index not in covered or _stem(token) in self._weights)
+            if index not in taken
+            and token not in _LIGHT_WORDS
+            and (index not in covered or _stem(token) in self._weights)
         }
         matches = [self._match(intent, words, said, free, set(slots)) for intent in self._intents]
         return sorted(matches, key=lambda match: -match.score)
 
     def _match(self, intent: Intent, words: Words, said: set[str], free: set[str], slots: set[str]) -> Match:
         best, worded = 0.0, False
-        values = _VALUE_WEIGHT * sum(slot.name in slots for slot in intent.slots)
+        own = {slot.name for slot in intent.slots}
+        values = _VALUE_WEIGHT * len(own & slots)
         for phrase in intent.phrases:
             matched, total, used = self._fit(phrase.root, said, slots)
-            score = matched / total * self._besides(free, used, values) + _LENGTH_BONUS * matched if total else 0.0
+            foreign = _FOREIGN_VALUE_WEIGHT * len(slots - own - set(phrase.slots()))
+            besides = self._besides(free, used, values, foreign)
+            score = matched / total * besides + _LENGTH_BONUS * matched if total else 0.0
             best, worded = max((best, worded), (score, not used <= _STOP_STEMS))
         for sequence in self._keywords[intent.name]:
             if _contains(words.tokens, sequence):
@@ -92,10 +99,10 @@ class Matcher:
     def _vocabulary(self, intent: Intent) -> set[str]:
         return {_stem(word) for phrase in (*intent.phrases, *intent.keywords) for word in phrase.words()}
 
-    def _besides(self, free: set[str], used: set[str], values: float) -> float:
+    def _besides(self, free: set[str], used: set[str], values: float, foreign: float = 0.0) -> float:
         """How much of what was said the phrase and the intent's values account for, as a factor."""
-        whole = sum(self._weights.get(word, _UNKNOWN_WEIGHT) for word in free)
-        unexplained = sum(self._weights.get(word, _UNKNOWN_WEIGHT) for word in free if word not in used)
+        whole = foreign + sum(self._weights.get(word, _UNKNOWN_WEIGHT) for word in free)
+        unexplained = foreign + sum(self._weights.get(word, _UNKNOWN_WEIGHT) for word in free if word not in used)
         return 1 - _BESIDES * unexplained / (whole + values) if whole else 1.0
 
     def _fit(self, part: Part, said: set[str], slots: set[str]) -> tuple[float, float, set[str]]:
@@ -141,7 +148,8 @@ def _stem(word: str) -> str:
 
 
 _QUESTION_WORDS = frozenset({"where", "when", "how", "much", "long", "many", "who"})
-_STOP_STEMS = frozenset(_stem(word) for word in STOPWORDS - _QUESTION_WORDS)
+_LIGHT_WORDS = STOPWORDS - _QUESTION_WORDS
+_STOP_STEMS = frozenset(_stem(word) for word in _LIGHT_WORDS)
 
 
 def _weight(stem: str, otherwise: float) -> float:

@@ -16,6 +16,9 @@ from .templates import Missing, names_in, write
 from .understanding import Understanding
 from .words import FILLERS
 
+_DENIALS = frozenset({"not", "don't", "never", "isn't", "wrong", "neither"})
+"""Beside one of these a yes is no clear yes."""
+
 
 class Pursuit:
     """The rules for one wish, from its first word to the call of its tool."""
@@ -224,6 +227,8 @@ class Pursuit:
                 return self._scene.tell(self._voice.wording("confirm_unclear"), self._scene.question())
             self._state.pending = Pending.CHANGE
             return self._scene.tell(self._voice.wording("what_to_change"))
+        if Act.YES in acts and _DENIALS & set(said.words.tokens):
+            return self._scene.tell(self._voice.wording("confirm_unclear"), self._scene.question())
         if (Act.YES in acts and len(said.leftover) <= 2) or self.own_words(said):
             return self._call(frame) if self._state.heard else self.advance(frame)
         if self.new_values(frame, said):
