@@ -80,6 +80,7 @@ def test_an_agents_file_is_read(tmp_path: Path) -> None:
         (GOOD + "greeting: Again.\n", 9, "stands here twice"),
         (GOOD + "turns: {eagerness: hasty}\n", 9, "'patient', 'balanced' or 'eager'"),
         (GOOD + "models: [\n", 10, "not valid YAML"),
+        (GOOD + "x: 2026-99-99\n", 1, "not valid YAML"),
         ("- a\n- b\n", 1, "must be a mapping"),
         ("", 1, "must be a mapping"),
     ],
@@ -116,6 +117,24 @@ def test_a_changed_file_serves_the_next_session_and_a_broken_one_does_not(tmp_pa
     assert (first.greeting, second.greeting, catalog.get("desk")) == ("Hello.", "Good day.", second)
     assert "desk.yaml:2: not valid YAML" in catalog.problems["desk"]
     assert catalog.names() == ["desk"]
+
+
+def test_a_process_that_starts_after_a_broken_change_still_has_the_last_good_version(tmp_path: Path) -> None:
+    agents, kept = tmp_path / "agents", tmp_path / "kept"
+    agents.mkdir()
+    write(agents, GOOD)
+    assert AgentCatalog(agents, None, kept).get("desk") is not None
+    write(agents, GOOD + "nonsense: 1\n")
+    later = AgentCatalog(agents, None, kept)
+    definition = later.get("desk")
+    assert definition is not None
+    assert definition.greeting == "Hello."
+    assert "nonsense" in later.problems["desk"]
+
+
+def test_a_relative_folder_counts_from_the_checkout() -> None:
+    assert load_settings({"VOICEWORKER_DATA_DIRECTORY": "data"}).data_directory == ROOT / "data"
+    assert load_settings({"VOICEWORKER_DATA_DIRECTORY": "~/data"}).data_directory == Path("~/data").expanduser()
 
 
 @given(st.text())

@@ -6,8 +6,10 @@ Everything is typed, frozen and complete; what is wrong is refused at start with
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 "the checkout: agents/, livekit.yaml, web/ and var/ lie here"
 
 PREFIX = "VOICEWORKER_"
+
+logger = logging.getLogger("voiceworker.config")
 
 
 class ConfigError(Exception):
@@ -68,6 +72,8 @@ class Settings(Frozen):
     worker_port: Annotated[int, Field(ge=1, le=65535)] = 8081
     max_calls: Annotated[int, Field(ge=1, le=1000)] = 4
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    "addresses of proxies whose X-Forwarded-For is believed"
     turn_urls: tuple[str, ...] = ()
     turn_secret: str = ""
     clock: datetime | None = None
@@ -75,10 +81,16 @@ class Settings(Frozen):
     openai_api_key: str = ""
     deepgram_api_key: str = ""
 
-    @field_validator("cors_origins", "turn_urls", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "turn_urls", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("agents_directory", "data_directory", "cache_directory", "web_directory")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """A relative path counts from the checkout, in whatever folder a command is run."""
+        return ROOT / value.expanduser()
 
     @field_validator("clock")
     @classmethod
@@ -190,7 +202,6 @@ class Farewells(Frozen):
     silent: str = "I can't hear you, so I will hang up now. Please call again any time. Goodbye."
     time_limit: str = "I am sorry, our time for this call is up. Please call again any time. Goodbye."
     stumbled: str = "I am sorry, something went wrong here. Could you say that again?"
-    trouble: str = "I am sorry, something went wrong on my side. Please call again in a moment. Goodbye."
 
 
 class AgentDefinition(Frozen):
@@ -238,6 +249,10 @@ class AgentFile:
             line = mark.line + 1 if mark else 1
             problem = getattr(error, "problem", None) or "not YAML"
             raise ConfigError(f"{path}:{line}: not valid YAML: {problem}") from None
+        except (ValueError, RecursionError):  # a date like 2026-99-99, a hundred thousand brackets
+            raise ConfigError(
+                f"{path}:1: not valid YAML: a value cannot be read; put dates and numbers in quotes"
+            ) from None
         if not isinstance(self.data, dict):
             raise ConfigError(f"{path}:1: must be a mapping with the keys {_names(AgentDefinition)}")
         self._refuse_doubles(self._root)
@@ -310,10 +325,13 @@ def load_agent(path: Path, check: AgentCheck | None = None) -> AgentDefinition:
 class AgentCatalog:
     """The agents of a folder. A changed file serves the next session; a broken one leaves the last good in force."""
 
-    def __init__(self, directory: Path, check: AgentCheck | None = None) -> None:
+    def __init__(self, directory: Path, check: AgentCheck | None = None, last_good: Path | None = None) -> None:
+        """`last_good`: a folder for copies of good files, so that a process that starts later has them as well."""
         self._directory = directory
         self._check = check
-        self._good: dict[str, tuple[float, AgentDefinition]] = {}
+        self._last_good = last_good
+        self._seen: dict[str, tuple[float, AgentDefinition | None]] = {}
+        "name -> when its file was changed last, and the newest good version"
         self.problems: dict[str, str] = {}
         "name -> why its file is refused at present"
 
@@ -331,17 +349,35 @@ class AgentCatalog:
             changed_at = path.stat().st_mtime
         except OSError:
             return None
-        known = self._good.get(name)
-        if known is not None and known[0] == changed_at:
-            return known[1]
+        seen_at, good = self._seen.get(name, (None, None))
+        if seen_at == changed_at:
+            return good
         try:
-            definition = load_agent(path, self._check)
+            good = load_agent(path, self._check)
+            self.problems.pop(name, None)
+            self._keep(path)
         except ConfigError as error:
             self.problems[name] = str(error)
-            return known[1] if known else None
-        self.problems.pop(name, None)
-        self._good[name] = (changed_at, definition)
-        return definition
+            good = good or self._kept(path.name)
+            logger.error("%s; %s", error, "its last good version goes on" if good else "it answers no calls")
+        self._seen[name] = (changed_at, good)
+        return good
+
+    def _keep(self, path: Path) -> None:
+        if self._last_good is None:
+            return
+        self._last_good.mkdir(parents=True, exist_ok=True)
+        fresh = self._last_good / f"{path.name}.{os.getpid()}"
+        shutil.copyfile(path, fresh)
+        fresh.replace(self._last_good / path.name)
+
+    def _kept(self, file_name: str) -> AgentDefinition | None:
+        if self._last_good is None:
+            return None
+        try:
+            return load_agent(self._last_good / file_name, self._check)
+        except ConfigError:
+            return None
 
 
 # --- wording -----------------------------------------------------------------------------------------------------

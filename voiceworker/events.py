@@ -60,7 +60,7 @@ class AgentSpeechStarted(Event):
     first_audio_ms: int | None = None
     "from the end of the caller's speech to the first audio of the reply; None when the agent spoke unasked"
     parts: dict[str, int] = field(default_factory=dict)
-    "where the milliseconds went, by name: end_of_turn, transcription, llm, tts, playout"
+    "where the milliseconds went: end_of_turn (waiting for the caller to be done), answer (everything after)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,20 @@ def test_noise_without_words_does_not_hold_the_call_for_ever() -> None:
     assert told[0] == (33, AskStillThere())
 
 
+def test_noise_that_comes_and_goes_does_not_hold_the_call_either() -> None:
+    steps: list[Step] = [(1, joined), (2, idle)]
+    for second in range(3, 90, 6):
+        steps += [(second, sound), (second + 3, hush)]
+    told = play(steps, until=60)
+    assert told[0][1] == AskStillThere()
+    assert told[0][0] <= 2 + 30 + 10 + 3
+
+
+def test_a_farewell_that_is_never_finished_does_not_hold_the_room() -> None:
+    told = play([(1, joined), (2, busy)], until=700)
+    assert told == [(601, SayGoodbye("time_limit")), (626, EndCall("time_limit"))]
+
+
 def test_a_long_sentence_that_is_not_transcribed_yet_is_not_interrupted_by_the_question() -> None:
     assert play([(1, joined), (2, sound), (14, words), (14, hush)], until=23) == []
 

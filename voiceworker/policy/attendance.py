@@ -33,6 +33,8 @@ class AttendanceSettings:
     "silence of both before the question, and again before the goodbye"
     longest_sound_seconds: float = 30
     "sound without a single recognised word counts as a caller's turn for this long, then as noise"
+    farewell_seconds: float = 25
+    "longest time for a goodbye to be said"
     max_seconds: float = 1800
     "longest duration of a call, from the first join"
 
@@ -73,8 +75,10 @@ class Attendance:
         self._phase = _Phase.WAITING
         self._since = now
         self._joined_at: float | None = None
-        self._quiet_since: float | None = now
+        self._quiet_since = now
         self._sound_since: float | None = None
+        self._wordless_since: float | None = None
+        "when sound first began after the last words of either side"
         self._agent_busy = False
         self._asked = False
         self._reason: EndReason = "caller_never_joined"
@@ -82,7 +86,7 @@ class Attendance:
     # --- what happens ---
 
     def caller_joined(self, now: float) -> None:
-        if self._phase in (_Phase.WAITING, _Phase.AWAY):
+        if self._phase in (_Phase.WAITING, _Phase.AWAY, _Phase.PARTING):
             self._enter(_Phase.PRESENT, now)
             self._joined_at = now if self._joined_at is None else self._joined_at
             self._heard_from_caller(now)
@@ -95,8 +99,11 @@ class Attendance:
     def caller_sound(self, now: float, *, started: bool) -> None:
         """The voice detector heard sound begin or end. It may be noise."""
         self._sound_since = now if started else None
-        if not started and self._quiet_since is not None and not self._asked:
-            self._quiet_since = max(self._quiet_since, now)
+        if self._wordless_since is None:
+            self._wordless_since = now
+        noise = now >= self._wordless_since + self._settings.longest_sound_seconds
+        if not started and not noise and not self._asked:
+            self._quiet_since = now
 
     def caller_words(self, now: float) -> None:
         """The caller said or typed something that was understood as words."""
@@ -105,7 +112,7 @@ class Attendance:
     def agent_busy(self, now: float, *, busy: bool) -> None:
         """The agent thinks or speaks (busy), or listens."""
         if self._agent_busy and not busy:
-            self._quiet_since = now
+            self._quiet_since, self._wordless_since = now, None
         self._agent_busy = busy
 
     def farewell_said(self, now: float) -> None:
@@ -127,7 +134,7 @@ class Attendance:
             return [EndCall(self._reason)]
         if at is None or now < at:
             return []
-        if self._phase in (_Phase.WAITING, _Phase.AWAY):
+        if self._phase in (_Phase.WAITING, _Phase.AWAY, _Phase.PARTING):
             self._enter(_Phase.ENDED, now)
             return [EndCall(self._reason)]
         if self._joined_at is not None and now >= self._joined_at + self._settings.max_seconds:
@@ -146,6 +153,8 @@ class Attendance:
                 return self._since + settings.first_join_seconds
             case _Phase.AWAY:
                 return self._since + settings.return_seconds
+            case _Phase.PARTING:
+                return self._since + settings.farewell_seconds
             case _Phase.PRESENT:
                 assert self._joined_at is not None
                 limit = self._joined_at + settings.max_seconds
@@ -159,16 +168,16 @@ class Attendance:
         return self._joined_at is not None
 
     def _silent_at(self) -> float | None:
-        if self._agent_busy or self._quiet_since is None:
+        if self._agent_busy:
             return None
         quiet_at = self._quiet_since + self._settings.silence_seconds
-        if self._sound_since is None:
+        if self._sound_since is None or self._wordless_since is None:
             return quiet_at
-        return max(quiet_at, self._sound_since + self._settings.longest_sound_seconds)
+        return max(quiet_at, self._wordless_since + self._settings.longest_sound_seconds)
 
     def _heard_from_caller(self, now: float) -> None:
         self._asked = False
-        self._quiet_since = now
+        self._quiet_since, self._wordless_since = now, None
 
     def _part(self, reason: EndReason, now: float) -> SayGoodbye:
         self._reason = reason

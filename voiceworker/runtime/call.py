@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import aiohttp
 from livekit import api, rtc
 from livekit.agents import (
     AgentSession,
+    AutoSubscribe,
     CloseEvent,
     CloseReason,
     JobContext,
@@ -64,6 +66,9 @@ _CALLER_KINDS = (
 _LAST_EVENTS_SECONDS = 3
 "for a slow client to take the last events"
 
+_LAST_RECORDS_SECONDS = 15
+"longer than a database that is busy takes"
+
 _LAST_WORD_SECONDS = 0.4
 "from the last sample given to the network to its being heard, before the room is closed"
 
@@ -105,10 +110,11 @@ class Call:
         room.on("participant_connected", self._participant_connected)
         room.on("participant_disconnected", self._participant_disconnected)
         room.on("disconnected", self._room_disconnected)
-        self._telling = self._tasks.spawn(self._narrator.run(), "narrator")
+        self._keeping = self._tasks.spawn(self._narrator.keep(), "records of the narrator")
+        self._sending = self._tasks.spawn(self._narrator.send(), "events of the narrator")
         reason: EndReason = "error"
         try:
-            await self._context.connect()
+            await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             if not await asyncio.to_thread(self._record_start):
                 return
             await self._start_session(toolboxes)
@@ -125,17 +131,19 @@ class Call:
             await self._close(reason)
 
     def _record_start(self) -> bool:
-        now = datetime.now(UTC)
-        return self._records.started(
-            self._request.session, self._definition.name, self._context.room.name, self._request, now
-        )
+        room, now = self._context.room.name, datetime.now(UTC)
+        try:
+            return self._records.started(self._request.session, self._definition.name, room, self._request, now)
+        except Exception:
+            logger.exception("the beginning of the call was not recorded")  # a call matters more than its record
+            return True
 
     # --- the session ---
 
     async def _start_session(self, toolboxes: Mapping[str, Toolbox]) -> None:
         definition, engines = self._definition, self._engines
         tools = await asyncio.to_thread(self._make_tools, toolboxes)
-        agent = Receptionist(definition, [*tools, EndCallTool(delete_room=False, end_instructions=None)])
+        agent = Receptionist(definition, [*tools, self._end_call_tool()])
         timing = turn_timing(definition.turns.eagerness)
         session: AgentSession[None] = AgentSession(
             stt=engines.hearing(),
@@ -171,6 +179,12 @@ class Call:
         self._narrator.tell(SessionStarted(agent=definition.name))
         names = {role: str(choice.chosen) for role, choice in engines.choices.items()}
         self._narrator.tell(ModelsRouted(rule="default", **names))
+
+    def _end_call_tool(self) -> EndCallTool:
+        """The script says goodbye and calls it at once; a language model calls it silently and is asked for one."""
+        scripted = self._engines.choices["llm"].chosen.provider == "script"
+        farewell = None if scripted else "Say goodbye in one short sentence."
+        return EndCallTool(delete_room=False, end_instructions=farewell)
 
     def _make_tools(self, toolboxes: Mapping[str, Toolbox]) -> list[llm.Tool | llm.Toolset]:
         surroundings = ToolSurroundings(self._definition, self._settings, self._settings.now)
@@ -266,36 +280,51 @@ class Call:
     async def _part(self, reason: EndReason) -> None:
         assert self._session is not None
         phrases = self._definition.phrases
-        text = {"caller_silent": phrases.silent, "time_limit": phrases.time_limit}.get(reason, phrases.trouble)
+        text = phrases.time_limit if reason == "time_limit" else phrases.silent
         try:
             async with asyncio.timeout(20):
                 await self._session.interrupt()
                 await self._session.say(text, allow_interruptions=False).wait_for_playout()
         except (TimeoutError, RuntimeError) as error:
             logger.warning("the farewell was not spoken: %s", error)
-        self._attendance.farewell_said(time.monotonic())
-        self._changed.set()
+        finally:
+            self._attendance.farewell_said(time.monotonic())
+            self._changed.set()
 
     # --- the end ---
 
     async def _close(self, reason: EndReason) -> None:
+        """Leaves nothing behind, whatever fails on the way."""
         self._narrator.tell(SessionEnded(reason=reason))
         self._narrator.finish()
-        await asyncio.to_thread(self._records.ended, self._request.session, reason, datetime.now(UTC))
-        await asyncio.wait([self._telling], timeout=_LAST_EVENTS_SECONDS)
-        if reason in ("agent_hung_up", "caller_silent", "time_limit"):
-            await asyncio.sleep(_LAST_WORD_SECONDS)
-        await self._close_room()  # before the session: closing that takes the framework two seconds
-        if self._session is not None:
-            await self._session.aclose()
-        await self._tasks.aclose()
-        self._context.shutdown(reason)
+        try:
+            await asyncio.wait([self._sending], timeout=_LAST_EVENTS_SECONDS)
+            await asyncio.wait([self._keeping], timeout=_LAST_RECORDS_SECONDS)
+            if reason in ("agent_hung_up", "caller_silent", "time_limit"):
+                await asyncio.sleep(_LAST_WORD_SECONDS)
+            await asyncio.to_thread(self._record_end, reason)
+            await self._close_room()  # before the session: closing that takes the framework two seconds
+        finally:
+            try:
+                if self._session is not None:
+                    await self._session.aclose()
+                await self._tasks.aclose()
+            finally:
+                self._context.shutdown(reason)
+
+    def _record_end(self, reason: EndReason) -> None:
+        try:
+            self._records.ended(self._request.session, reason, datetime.now(UTC))
+        except Exception:
+            logger.exception("the end of the call was not recorded")  # the room must be closed all the same
 
     async def _close_room(self) -> None:
-        if not self._context.room.isconnected():
+        """A room that the session API made ends with its call; somebody else's room is only left."""
+        room = self._context.room
+        if not room.isconnected() or room.name != self._request.session:
             return
         try:
             async with asyncio.timeout(5):
-                await self._context.api.room.delete_room(api.DeleteRoomRequest(room=self._context.room.name))
-        except (TimeoutError, api.TwirpError, OSError) as error:
+                await self._context.api.room.delete_room(api.DeleteRoomRequest(room=room.name))
+        except (TimeoutError, api.TwirpError, aiohttp.ClientError, OSError) as error:
             logger.warning("the room was not closed: %s", error)

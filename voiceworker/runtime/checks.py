@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 
 import pydantic
@@ -22,9 +23,14 @@ def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> Ag
         _check_models(definition, settings)
         _check_tools(definition, settings, toolboxes)
         try:
-            EngineBuilder(definition, settings, settings.now)
+            engines = EngineBuilder(definition, settings, settings.now)
         except script.ScriptError as error:
             raise PlaceError(error.path, error.message) from None
+        for role, make in (("stt", engines.hearing), ("llm", engines.thinking), ("tts", engines.speaking)):
+            try:
+                make()
+            except ValueError as error:
+                raise PlaceError(("models", role), str(error)) from None
 
     return check
 
@@ -59,3 +65,5 @@ def _check_tools(definition: AgentDefinition, settings: Settings, toolboxes: Map
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise PlaceError(("tool_settings", name, *first["loc"]), first["msg"]) from None
+        except (OSError, sqlite3.Error) as error:
+            raise PlaceError(("tools",), f"{name} cannot be used here: {error}") from None

@@ -15,6 +15,8 @@ from voiceworker.events import AgentInterrupted, AgentTranscript, Envelope, Even
 TOPIC = "vw.events"
 logger = logging.getLogger("voiceworker.call")
 
+_SEND_SECONDS = 5
+
 _LONGEST_BACKLOG = 1000
 "events waiting to be sent; a client that does not take them loses the oldest, the call goes on"
 
@@ -26,6 +28,8 @@ class TranscriptSink(Protocol):
 
 
 class Narrator:
+    """Two deliveries that do not wait for each other: sentences to the records, all of them; events to the client."""
+
     def __init__(self, session: str, room: rtc.Room, sink: TranscriptSink, clock: Callable[[], datetime]) -> None:
         self._session = session
         self._room = room
@@ -33,7 +37,8 @@ class Narrator:
         self._clock = clock
         self._sequence = 0
         self._listener: str | None = None
-        self._queue: asyncio.Queue[Envelope | None] = asyncio.Queue()
+        self._to_keep: asyncio.Queue[Envelope | None] = asyncio.Queue()
+        self._to_send: asyncio.Queue[Envelope | None] = asyncio.Queue()
 
     def listener_is(self, identity: str | None) -> None:
         """The participant whose client gets the events; None while there is nobody."""
@@ -43,36 +48,38 @@ class Narrator:
         self._sequence += 1
         envelope = Envelope(self._session, self._sequence, self._clock(), event)
         logger.info(event.type, extra={"event": envelope.to_json()})
-        if self._queue.qsize() >= _LONGEST_BACKLOG:
-            self._queue.get_nowait()
-        self._queue.put_nowait(envelope)
-
-    async def run(self) -> None:
-        """Delivers the events in their order until `finish`."""
-        while (envelope := await self._queue.get()) is not None:
-            await self._keep(envelope)
-            await self._send(envelope)
+        if _is_sentence(event):
+            self._to_keep.put_nowait(envelope)
+        if self._to_send.qsize() >= _LONGEST_BACKLOG:
+            self._to_send.get_nowait()
+        self._to_send.put_nowait(envelope)
 
     def finish(self) -> None:
-        """No event comes after this; `run` returns once all are delivered."""
-        self._queue.put_nowait(None)
+        """No event comes after this; `keep` and `send` return once all is delivered."""
+        self._to_keep.put_nowait(None)
+        self._to_send.put_nowait(None)
 
-    async def _keep(self, envelope: Envelope) -> None:
-        event = envelope.event
-        spoken = isinstance(event, UserTranscript | AgentTranscript) and event.final
-        if spoken or isinstance(event, AgentInterrupted):
+    async def keep(self) -> None:
+        """Writes the sentences into the records until `finish`."""
+        while (envelope := await self._to_keep.get()) is not None:
             try:
                 await asyncio.to_thread(self._sink.keep, envelope)
             except Exception:
-                logger.exception("a transcript could not be kept")  # the call matters more than its record
+                logger.exception("a sentence was not kept")  # the call matters more than its record
 
-    async def _send(self, envelope: Envelope) -> None:
-        if self._listener is None or not self._room.isconnected():
-            return
-        try:
-            async with asyncio.timeout(5):
-                await self._room.local_participant.send_text(
-                    envelope.to_json(), topic=TOPIC, destination_identities=[self._listener], compress=False
-                )
-        except (TimeoutError, ConnectionError, RuntimeError) as error:
-            logger.debug("an event was not delivered: %s", error)
+    async def send(self) -> None:
+        """Sends the events to the caller's client, in their order, until `finish`."""
+        while (envelope := await self._to_send.get()) is not None:
+            if self._listener is None or not self._room.isconnected():
+                continue
+            try:
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await self._room.local_participant.send_text(
+                        envelope.to_json(), topic=TOPIC, destination_identities=[self._listener], compress=False
+                    )
+            except (TimeoutError, ConnectionError, RuntimeError) as error:
+                logger.debug("an event was not delivered: %s", error)
+
+
+def _is_sentence(event: Event) -> bool:
+    return isinstance(event, AgentInterrupted) or (isinstance(event, UserTranscript | AgentTranscript) and event.final)

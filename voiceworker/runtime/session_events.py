@@ -123,6 +123,8 @@ class SessionListener:
         self._narrator.tell(
             ErrorOccurred(where=where, message=type(getattr(event.error, "error", event.error)).__name__)
         )
+        if where == "llm" and not getattr(event.error, "recoverable", False):
+            self._on_no_answer()
 
 
 _ROLES: tuple[tuple[type, str], ...] = ((stt.STT, "stt"), (llm.LLM, "llm"), (tts.TTS, "tts"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import logging
 import math
 import os
@@ -17,7 +19,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from livekit.agents.worker import ServerEnvOption
 from sqlalchemy.exc import SQLAlchemyError
 
-from voiceworker.config import AgentCatalog, ConfigError, Settings
+from voiceworker.config import AgentCatalog, AgentCheck, ConfigError, Settings
 from voiceworker.dispatch import (
     AGENT_IDENTITY_PREFIX,
     SESSION_PATTERN,
@@ -39,6 +41,9 @@ logger = logging.getLogger("voiceworker.worker")
 
 HEARTBEAT_SECONDS = 1.0
 DRAIN_SECONDS = 3600
+_MEMORY_LIMIT_MEGABYTES = 1500
+"of one call, all that it shares included; one that takes more is ended, its neighbours go on"
+
 _SFU_TARGET_LOAD = 0.7
 "agents.target_load of livekit-server, by default"
 
@@ -55,6 +60,7 @@ def make_server(settings: Settings) -> AgentServer:
         setup_fnc=_Setup(settings),
         host="127.0.0.1",
         port=settings.worker_port,
+        job_memory_limit_mb=_MEMORY_LIMIT_MEGABYTES,
         drain_timeout=DRAIN_SECONDS,
         initialize_process_timeout=60,
         max_retry=1_000_000,  # an SFU that restarts must find its worker again, however long it takes
@@ -63,6 +69,10 @@ def make_server(settings: Settings) -> AgentServer:
         api_secret=settings.livekit_api_secret,
         log_level=ServerEnvOption(dev_default="INFO", prod_default="INFO"),
     )
+
+
+def agent_catalog(settings: Settings, check: AgentCheck | None) -> AgentCatalog:
+    return AgentCatalog(settings.agents_directory, check, settings.data_directory / "agents" if check else None)
 
 
 class _Load:
@@ -88,10 +98,17 @@ class _Setup:
     def __call__(self, process: JobProcess) -> None:
         # A signal to the whole process group must not cut the calls of a worker that drains: it ends its jobs itself.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        definition = AgentCatalog(self._settings.agents_directory).get(self._settings.default_agent)
-        if definition is not None:
-            process.userdata["engines"] = engines = EngineBuilder(definition, self._settings, self._settings.now)
+        settings = self._settings
+        definition = agent_catalog(settings, None).get(settings.default_agent)
+        if definition is None:
+            return  # a call for another agent can still be taken
+        try:
+            engines = EngineBuilder(definition, settings, settings.now)
             engines.warm_up()
+        except ValueError as error:
+            logger.error("a process waits without its engines: %s", error)
+        else:
+            process.userdata["engines"] = engines
 
 
 class Worker:
@@ -100,7 +117,7 @@ class Worker:
     def __init__(self, server: AgentServer, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
         self._server = server
         self._settings = settings
-        self._catalog = AgentCatalog(settings.agents_directory, definition_check(settings, toolboxes))
+        self._catalog = agent_catalog(settings, definition_check(settings, toolboxes))
         self._tasks = Tasks()
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._records: Records | None = None
@@ -119,6 +136,13 @@ class Worker:
 
     def _started(self) -> None:
         self._records = open_records(self._settings.records_url)
+        atexit.register(self._leave, self._records)
+
+    def _leave(self, records: Records) -> None:
+        """Gone at once, not after three seconds without a beat."""
+        with contextlib.suppress(SQLAlchemyError):
+            records.workers.leave(self._id)
+            records.close()
 
     def _registered(self, *_: object) -> None:
         """Also after every reconnection to the SFU."""
@@ -154,9 +178,8 @@ class Worker:
             await request.reject()
             return
         name = call.agent or self._settings.default_agent
-        if self._catalog.get(name) is None:
-            known = ", ".join(self._catalog.names())
-            logger.warning("refused a dispatch to room %s: no such agent; known: %s", request.room.name, known)
+        if await asyncio.to_thread(self._catalog.get, name) is None:
+            logger.warning("refused a dispatch to room %s: no such agent", request.room.name)
             await request.reject()
             return
         session = call.session or new_session_id()
@@ -195,9 +218,9 @@ def job_request(context: JobContext) -> CallRequest:
 async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
     """The entrypoint of a job process."""
     request = job_request(context)
-    catalog = AgentCatalog(settings.agents_directory, definition_check(settings, toolboxes))
+    catalog = agent_catalog(settings, definition_check(settings, toolboxes))
     name = request.agent or settings.default_agent
-    definition = catalog.get(name)
+    definition = await asyncio.to_thread(catalog.get, name)
     if definition is None:
         raise ValueError(catalog.problems.get(name, f"no agent {name!r} in {settings.agents_directory}"))
     engines: EngineBuilder | None = context.proc.userdata.get("engines")

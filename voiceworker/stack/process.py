@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+logger = logging.getLogger("voiceworker.stack")
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE_BYTES = 1 << 20
@@ -93,4 +96,7 @@ class ChildProcess:
                 return
             text = line.decode("utf-8", errors="replace").rstrip("\n")
             self.last_line = text.strip() or self.last_line
-            self._on_line(text)
+            try:
+                self._on_line(text)
+            except Exception:  # whatever a log does, the pipe must be read, or the child stops at its own output
+                logger.exception("a line of %s was not shown", self.name)

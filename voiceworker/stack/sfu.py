@@ -56,7 +56,7 @@ def find_sfu(settings: Settings, say: Callable[[str], None] = lambda _: None) ->
         _build(go, built)
         return SfuProgram((str(built),), f"{built} (built now)")
     docker = shutil.which("docker")
-    if docker and subprocess.run([docker, "info"], capture_output=True, check=False, timeout=20).returncode == 0:
+    if docker and _succeeds(docker, "info"):
         run = (docker, "run", "--rm", "--network", "host", "-e", "LIVEKIT_CONFIG", "-e", "LIVEKIT_KEYS")
         return SfuProgram((*run, DOCKER_IMAGE), f"Docker image {DOCKER_IMAGE}")
     raise ConfigError(
@@ -66,8 +66,18 @@ def find_sfu(settings: Settings, say: Callable[[str], None] = lambda _: None) ->
     )
 
 
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
 def _version_of(program: str) -> tuple[int, ...]:
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20)
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
     found = re.search(r"(\d+)\.(\d+)", answer.stdout)
     return tuple(int(part) for part in found.groups()) if found else (0,)
 

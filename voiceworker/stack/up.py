@@ -14,6 +14,7 @@ import aiohttp
 from livekit import api
 
 from voiceworker.config import PREFIX, ROOT, AgentCatalog, ConfigError, Settings, read_environment
+from voiceworker.dispatch import SESSION_PATTERN
 from voiceworker.models import choose_models
 from voiceworker.stack.env_file import ensure_key_pair
 from voiceworker.stack.log import ReadableLog
@@ -74,8 +75,7 @@ class Stack:
         if self._api is not None:
             await self._api.stop(within_seconds=10)
         if self._worker is not None:
-            if not self.settings.livekit_url_given:
-                await self._close_rooms()
+            await self._close_rooms()
             await self._worker.stop(within_seconds=_WORKER_STOP_SECONDS)
         if self._sfu is not None:
             await self._sfu.stop(within_seconds=4, asking=2)  # the second SIGTERM tells it not to wait for anybody
@@ -109,12 +109,12 @@ class Stack:
                 ("SFU_PORT", settings.sfu_host, settings.sfu_port),
                 ("SFU_TCP_PORT", settings.sfu_host, settings.sfu_tcp_port),
             ]
+            check_port("SFU_UDP_PORT", settings.sfu_host, settings.sfu_udp_port, socket.SOCK_DGRAM)
         for variable, host, port in wanted:
             check_port(variable, host, port)
 
     async def _wait_until_ready(self) -> None:
-        host = "127.0.0.1" if self.settings.api_host in ("0.0.0.0", "::") else self.settings.api_host
-        url = f"http://{host}:{self.settings.api_port}/readyz"
+        url = f"{_local_url(self.settings)}/readyz"
         last = "no answer"
         async with aiohttp.ClientSession() as http:
             for _ in range(_READY_SECONDS * 5):
@@ -132,18 +132,27 @@ class Stack:
         raise ConfigError(f"not ready after {_READY_SECONDS} s: {last}")
 
     async def _close_rooms(self) -> None:
-        """Ends the calls that are going on, so that the worker has nothing to wait for."""
+        """Ends the calls that are going on, so that the worker has nothing to wait for.
+
+        On our own SFU every room is ours; on a server elsewhere only those of the session API are.
+        """
         try:
             async with asyncio.timeout(5), self._livekit() as livekit:
                 rooms = await livekit.room.list_rooms(api.ListRoomsRequest())
                 for room in rooms.rooms:
-                    await livekit.room.delete_room(api.DeleteRoomRequest(room=room.name))
+                    if not self.settings.livekit_url_given or SESSION_PATTERN.match(room.name):
+                        await livekit.room.delete_room(api.DeleteRoomRequest(room=room.name))
         except (TimeoutError, api.TwirpError, aiohttp.ClientError) as error:
             self._log.warn(f"the calls could not be ended in order: {error}")
 
     def _livekit(self) -> api.LiveKitAPI:
         settings = self.settings
         return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, settings.livekit_api_secret)
+
+
+def _local_url(settings: Settings) -> str:
+    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host
+    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
 
 
 def _reason(last_line: str) -> str:
@@ -162,9 +171,12 @@ def check_agents(settings: Settings) -> None:
         raise ConfigError(f"{PREFIX}DEFAULT_AGENT: no agent {settings.default_agent!r}; there are: {known}")
 
 
-def check_port(variable: str, host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def check_port(variable: str, host: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
+    """Raises ConfigError when the port cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:  # a connection of before may still linger
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
@@ -183,7 +195,11 @@ async def check_livekit(settings: Settings) -> None:
     try:
         async with api.LiveKitAPI(url, settings.livekit_api_key, settings.livekit_api_secret) as livekit:
             await livekit.room.list_rooms(api.ListRoomsRequest())
-    except api.TwirpError:
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ConfigError(f"LIVEKIT_URL: the server at {url} does not talk to us: {error}") from None
+    except api.TwirpError as error:
+        if error.status not in (401, 403):
+            raise ConfigError(f"LIVEKIT_URL: the server at {url} answers with an error: {error.code}") from None
         raise ConfigError(
             f"LIVEKIT_API_KEY, LIVEKIT_API_SECRET: the server at {url} refuses this pair; use the one it has"
         ) from None
@@ -192,7 +208,7 @@ async def check_livekit(settings: Settings) -> None:
 def introduce(settings: Settings, log: ReadableLog) -> None:
     """The page's address, who answers, and what is missing for better models."""
     log.say("")
-    log.say(f"  talk to it:  http://{settings.api_host}:{settings.api_port}")
+    log.say(f"  talk to it:  {_local_url(settings)}")
     definition = AgentCatalog(settings.agents_directory).get(settings.default_agent)
     if definition is None:
         return
@@ -206,7 +222,7 @@ async def up(settings: Settings, log: ReadableLog) -> int:
     """Runs everything until a signal; the exit status. Raises ConfigError when it cannot start."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     stack = Stack(settings, log)
     starting = asyncio.ensure_future(stack.start())
