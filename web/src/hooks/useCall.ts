@@ -35,6 +35,8 @@ interface Current {
   readonly room: Room;
   readonly abort: AbortController;
   sessionId?: string;
+  /** The agent's voice has arrived. */
+  met?: true;
   /** The agent's last word on why the session ended. */
   endReason?: string;
 }
@@ -57,9 +59,15 @@ export function useCall(): Call {
     changeTranscript({ type: "cleared" });
 
     listenTo(call.room, { onTranscript: changeTranscript, onEvent: heed });
+    call.room.once(RoomEvent.TrackSubscribed, () => {
+      call.met = true;
+    });
     call.room.once(RoomEvent.Disconnected, (reason) => {
       if (current.current === call) current.current = undefined;
-      changePhase({ type: "ended", ending: endingOf(call.endReason, reason), at: performance.now() });
+      const ending = endingOf(call.endReason, reason);
+      // The service closes the room of an agent that never came.
+      if (ending === "closed" && !call.met) changePhase({ type: "failed", failure: { kind: "session_failed" } });
+      else changePhase({ type: "ended", ending, at: performance.now() });
     });
     void place();
 
@@ -128,20 +136,21 @@ export function useCall(): Call {
     changeTranscript({ type: "typed", id: info.id, text });
   }, []);
 
-  useEffect(
-    () => () => {
-      const call = current.current;
-      current.current = undefined;
-      call?.abort.abort();
-      if (call) void leave(call);
-    },
-    [],
-  );
+  // A caller who closes the page has hung up: the line is free for the next one at once.
+  useEffect(() => {
+    window.addEventListener("pagehide", hangUp);
+    return () => {
+      window.removeEventListener("pagehide", hangUp);
+      hangUp();
+    };
+  }, [hangUp]);
 
   return { phase, transcript, room, sessionId, trouble, start, hangUp, fail, abandon, type };
 }
 
+/** Both begin at once: the page may be closing, and what has not begun then never happens. */
 async function leave(call: Current): Promise<void> {
-  await call.room.disconnect();
-  if (call.sessionId !== undefined) await endSession(call.sessionId);
+  const left = call.room.disconnect();
+  const told = call.sessionId === undefined ? undefined : endSession(call.sessionId);
+  await Promise.all([left, told]);
 }

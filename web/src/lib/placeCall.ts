@@ -5,7 +5,12 @@ import { CallFailure } from "./failure";
 import { openMicrophone, SPEECH_CAPTURE } from "./microphone";
 import { createSession, endSession, type Session } from "./sessions";
 
-export const ROOM_OPTIONS: RoomOptions = { audioCaptureDefaults: SPEECH_CAPTURE };
+export const ROOM_OPTIONS: RoomOptions = {
+  audioCaptureDefaults: SPEECH_CAPTURE,
+  // Over one connection for both directions livekit-client 2.23 now and then makes an offer that Chromium refuses
+  // ("Transceiver not found based on m-line index"), when the agent's voice arrives while the microphone is published.
+  singlePeerConnection: false,
+};
 
 export interface CallWish {
   /** A definition's name; undefined for the default agent. */
