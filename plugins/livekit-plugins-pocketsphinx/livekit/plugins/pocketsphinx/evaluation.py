@@ -12,7 +12,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from livekit import rtc
-from livekit.agents.stt import STT, SpeechEventType
+from livekit.agents.stt import STT, RecognizeStream, SpeechData, SpeechEventType
 
 from .native import SAMPLE_RATE
 
@@ -72,28 +72,43 @@ def through_opus(samples: Samples, *, bits_per_second: int = 32_000) -> Samples:
     return np.concatenate(parts).astype(np.int16)
 
 
-async def transcribe(stt: STT[Any], utterances: Sequence[Samples], *, pause_seconds: float = 1.0) -> list[str]:
+def with_pauses(
+    utterances: Sequence[Samples], sample_rate: int, pause_seconds: float = 1.0
+) -> tuple[Samples, list[float]]:
+    """One caller's speech: a pause before each utterance and after the last; with it, when each pause is half over."""
+    pause = np.zeros(int(pause_seconds * sample_rate), np.int16)
+    parts, ends, seconds = [pause], [], pause_seconds
+    for utterance in utterances:
+        parts += [utterance, pause]
+        seconds += len(utterance) / sample_rate
+        ends.append(seconds + pause_seconds / 2)
+        seconds += pause_seconds
+    return np.concatenate(parts), ends
+
+
+def by_utterance(finals: Sequence[SpeechData], ends: Sequence[float]) -> list[str]:
+    """The words of each utterance, which its own pauses may have cut into several final transcripts."""
+    heard: list[list[str]] = [[] for _ in ends]
+    for final in finals:
+        place = int(np.searchsorted(ends, final.start_time))
+        heard[min(place, len(ends) - 1)].append(final.text)
+    return [" ".join(texts) for texts in heard]
+
+
+async def transcribe(stt: STT[Any], utterances: Sequence[Samples]) -> list[str]:
     """What one caller is heard to say, who speaks the utterances one after another; as fast as the machine can.
 
-    `utterances`: int16[samples], 16 kHz mono. An utterance that is cut by its own pauses is put together again.
+    `utterances`: int16[samples], 16 kHz mono.
     """
-    pause = np.zeros(int(pause_seconds * SAMPLE_RATE), np.int16)
-    heard = ["" for _ in utterances]
-    ends: list[float] = []
-    seconds = 0.0
+    speech, ends = with_pauses(utterances, SAMPLE_RATE)
     async with stt.stream() as stream:
-        for utterance in utterances:
-            audio = np.concatenate([pause, utterance])
-            seconds += len(audio) / SAMPLE_RATE
-            ends.append(seconds)
-            for start in range(0, len(audio), _FRAME_SAMPLES):
-                part = audio[start : start + _FRAME_SAMPLES]
-                stream.push_frame(rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, len(part)))
-        stream.push_frame(rtc.AudioFrame(pause.tobytes(), SAMPLE_RATE, 1, len(pause)))
+        for start in range(0, len(speech), _FRAME_SAMPLES):
+            part = speech[start : start + _FRAME_SAMPLES]
+            stream.push_frame(rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, len(part)))
         stream.end_input()
-        async for event in stream:
-            if event.type == SpeechEventType.FINAL_TRANSCRIPT:
-                alternative = event.alternatives[0]
-                place = int(np.searchsorted(ends, alternative.start_time))
-                heard[min(place, len(heard) - 1)] += f" {alternative.text}"
-    return [text.strip() for text in heard]
+        return by_utterance(await finals(stream), ends)
+
+
+async def finals(stream: RecognizeStream) -> list[SpeechData]:
+    """The final transcripts until the stream ends."""
+    return [event.alternatives[0] async for event in stream if event.type == SpeechEventType.FINAL_TRANSCRIPT]
