@@ -43,3 +43,24 @@ def test_a_dispatch_that_the_heartbeat_already_counts_is_not_counted_twice(
     records.workers.beat(Heartbeat("worker", 1, 2, 1, later))
     assert records.admission.admit(replace(asked, id="ses_2", created_at=later)) == Admission.ADMITTED
     assert records.admission.admit(replace(asked, id="ses_3", created_at=later)) == Admission.NO_FREE_SLOT
+
+
+def test_an_agent_that_joined_before_the_next_heartbeat_still_takes_its_place(
+    records: Records, asked: Session, noon: datetime
+) -> None:
+    records.workers.beat(Heartbeat("worker", 1, 1, 0, noon))
+    assert records.admission.admit(asked) == Admission.ADMITTED
+    assert records.sessions.activate(asked.id, noon + 0.4 * SECOND)
+    another = replace(asked, id="ses_2", created_at=noon + 0.5 * SECOND)
+    assert records.admission.admit(another) == Admission.NO_FREE_SLOT
+
+
+def test_an_agent_that_joined_before_the_heartbeat_is_not_counted_twice(
+    records: Records, asked: Session, noon: datetime
+) -> None:
+    records.workers.beat(Heartbeat("worker", 2, 2, 0, noon))
+    assert records.admission.admit(asked) == Admission.ADMITTED
+    assert records.sessions.activate(asked.id, noon + 0.4 * SECOND)
+    records.workers.beat(Heartbeat("worker", 1, 2, 1, noon + 0.6 * SECOND))
+    another = replace(asked, id="ses_2", created_at=noon + 0.7 * SECOND)
+    assert records.admission.admit(another) == Admission.ADMITTED

@@ -1,7 +1,8 @@
 """Admission: a session is recorded only when a worker has room for it, decided in one transaction.
 
 A heartbeat is up to a second old, and a dispatch needs a moment to reach its worker. So sessions that were dispatched
-too lately for the newest heartbeats to know them count as taken; older ones are in the heartbeat already.
+too lately for the newest heartbeats to know them count as taken, whether their agent has joined since or not; older
+ones, and those whose agent had joined by then, are in the heartbeat already.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.engine import Engine
 
 from voiceworker.records.database import writing
@@ -42,11 +43,13 @@ class StoredAdmission:
             workers = live_workers(connection, session.created_at)
             if not workers:
                 return Admission.NO_WORKER
-            counted_until = min(worker.beat_at for worker in workers) - TIME_TO_REACH_A_WORKER
+            oldest_beat = min(worker.beat_at for worker in workers)
+            joined_since = and_(sessions.c.status == SessionStatus.ACTIVE, sessions.c.joined_at > oldest_beat)
             on_the_way = connection.execute(
                 select(func.count())
                 .select_from(sessions)
-                .where(sessions.c.status == SessionStatus.DISPATCHED, sessions.c.created_at > counted_until)
+                .where(sessions.c.created_at > oldest_beat - TIME_TO_REACH_A_WORKER)
+                .where(or_(sessions.c.status == SessionStatus.DISPATCHED, joined_since))
             ).scalar_one()
             if sum(worker.free_slots for worker in workers) <= on_the_way:
                 return Admission.NO_FREE_SLOT
