@@ -10,7 +10,7 @@ import pytest
 from livekit import api
 
 from voiceworker.dispatch import CallRequest
-from voiceworker.records import Role, Scope, SessionStatus
+from voiceworker.records import Role, Scope, SessionStatus, TranscriptLine
 
 if TYPE_CHECKING:
     from tests.api.conftest import House, HouseBuilder
@@ -152,8 +152,13 @@ async def test_the_transcript_tells_what_was_heard_of_an_interrupted_sentence(
     house: House, shop: httpx.AsyncClient
 ) -> None:
     session = (await shop.post(SESSIONS, json={})).json()["id"]
-    house.records.transcripts.add(session, Role.AGENT, "Hello, how can I help?", house.clock(), heard_text="Hello,")
-    house.records.transcripts.add(session, Role.CALLER, "An appointment.", house.clock())
+    agent, caller = Role.AGENT, Role.CALLER
+    house.records.transcripts.put(
+        TranscriptLine(
+            session, 1, house.clock(), agent, "Hello, how can I help?", interrupted=True, heard_text="Hello,"
+        )
+    )
+    house.records.transcripts.put(TranscriptLine(session, 2, house.clock(), caller, "An appointment."))
     lines = (await shop.get(f"{SESSIONS}/{session}/transcript")).json()["lines"]
     assert [(line["role"], line["interrupted"], line["heard_text"]) for line in lines] == [
         ("agent", True, "Hello,"),

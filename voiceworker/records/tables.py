@@ -6,6 +6,11 @@ from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaDa
 
 from voiceworker.records.database import UtcDateTime
 
+SESSION_ID_LENGTH = 68
+"`ses_` and at most 64 characters (voiceworker/dispatch.py)"
+IDENTITY_LENGTH = 256
+"a dispatch may name the caller by as many; LiveKit allows as many for rooms and participants"
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -18,12 +23,12 @@ metadata = MetaData(
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(SESSION_ID_LENGTH), primary_key=True),
     Column("agent", String(64), nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", String(64)),
-    Column("room", String(128), nullable=False),
-    Column("caller_identity", String(128), nullable=False),
+    Column("room", String(IDENTITY_LENGTH), nullable=False),
+    Column("caller_identity", String(IDENTITY_LENGTH), nullable=False),
     Column("owner", String(64)),
     Column("metadata", JSON, nullable=False),
     Column("max_seconds", Integer),
@@ -32,12 +37,14 @@ sessions = Table(
     Column("ended_at", UtcDateTime),
     Index(None, "status", "created_at"),
     Index(None, "owner", "created_at"),
+    Index(None, "joined_at"),
+    Index(None, "room"),
 )
 
 transcript_lines = Table(
     "transcript_lines",
     metadata,
-    Column("session", String(40), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("session", String(SESSION_ID_LENGTH), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     Column("sequence", Integer, primary_key=True, autoincrement=False),
     Column("time", UtcDateTime, nullable=False),
     Column("role", String(16), nullable=False),
@@ -75,7 +82,7 @@ idempotency_keys = Table(
     Column("owner", String(64), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("body_hash", String(64), nullable=False),
-    Column("session", String(40)),
+    Column("session", String(SESSION_ID_LENGTH)),
     Column("begun_at", UtcDateTime, nullable=False),
     Index(None, "begun_at"),
 )

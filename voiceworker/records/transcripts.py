@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.engine import Engine
 
 from voiceworker.records.database import reading, writing
@@ -40,11 +40,6 @@ class Transcripts(Protocol):
     def put(self, line: TranscriptLine) -> None:
         """Keeps the line; one of the same session and sequence is replaced (a final text follows an interim one)."""
 
-    def add(
-        self, session: str, role: Role, text: str, now: datetime, *, heard_text: str | None = None
-    ) -> TranscriptLine:
-        """Keeps a final line at the next place. A `heard_text` says that it was interrupted there."""
-
     def lines(self, session: str) -> list[TranscriptLine]:
         """In the order of their sequence."""
 
@@ -58,17 +53,6 @@ class StoredTranscripts:
         with writing(self._engine) as connection:
             connection.execute(delete(transcript_lines).where(*here))
             connection.execute(insert(transcript_lines).values(**_values(line)))
-
-    def add(
-        self, session: str, role: Role, text: str, now: datetime, *, heard_text: str | None = None
-    ) -> TranscriptLine:
-        last = select(func.max(transcript_lines.c.sequence)).where(transcript_lines.c.session == session)
-        with writing(self._engine, alone=f"transcript {session}") as connection:
-            sequence = (connection.execute(last).scalar_one_or_none() or 0) + 1
-            interrupted = heard_text is not None
-            line = TranscriptLine(session, sequence, now, role, text, interrupted=interrupted, heard_text=heard_text)
-            connection.execute(insert(transcript_lines).values(**_values(line)))
-        return line
 
     def lines(self, session: str) -> list[TranscriptLine]:
         ordered = (
