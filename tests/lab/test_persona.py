@@ -92,6 +92,12 @@ def test_a_caller_says_goodbye_once_his_wish_is_granted_and_repeats_it_until_the
     assert persona.reply("You're booked for Tuesday. Is there anything else?") == STEP_BY_STEP.thanks
 
 
+def test_a_name_is_spelled_when_that_is_asked_for() -> None:
+    persona = Persona(STEP_BY_STEP)
+    persona.reply("Hello.")
+    assert persona.reply("Could you spell the last name for me?") == "B, E, L, L."
+
+
 def test_lines_lists_everything_that_must_be_rendered_as_speech_once() -> None:
     lines = STEP_BY_STEP.lines()
     assert lines[0] == STEP_BY_STEP.opening[0]

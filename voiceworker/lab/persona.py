@@ -62,6 +62,8 @@ class Scenario:
     closing: re.Pattern[str]
     "Marks a question to which he says `thanks`, once his wish is granted; until then he says it again."
     thanks: str
+    spelling: tuple[str, ...]
+    "Said when he is asked to spell his name."
     done: re.Pattern[str]
     "Marks the agent's goodbye: he hangs up."
     lost: re.Pattern[str]
@@ -77,6 +79,7 @@ class Scenario:
             *(fact.correction for fact in self.facts),
             self.agrees,
             (self.thanks,),
+            self.spelling,
             self.fallback,
         ]
         return list(dict.fromkeys(line for group in groups for line in group))
@@ -107,6 +110,8 @@ class Persona:
             return self._next("opening", scenario.opening)
         if scenario.closing.search(heard) and self._achieved:
             return scenario.thanks
+        if "spell" in heard and scenario.spelling:
+            return self._next("spelling", scenario.spelling)
         line = self._answer(heard, question_of(agent_text)) or self._to_read_back(heard)
         if line is not None:
             self._fallbacks = 0
@@ -181,6 +186,7 @@ def _scenario(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scenario
         achieved=re.compile(entry.get("achieved", defaults["achieved"])),
         closing=re.compile(entry.get("closing", defaults["closing"])),
         thanks=entry.get("thanks", defaults["thanks"]),
+        spelling=_lines(entry.get("spelling", [])),
         fallback=_lines(entry.get("fallback", defaults["fallback"])),
     )
 

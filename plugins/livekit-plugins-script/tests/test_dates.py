@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from livekit.plugins.script.dates import DateOrder, find_dates
 from livekit.plugins.script.spoken import say_date
@@ -102,11 +102,13 @@ def test_several_days_are_found_in_order() -> None:
     assert [hit.value.day for hit in found] == [24, 26]
 
 
+@settings(deadline=None)
 @given(st.dates(min_value=TODAY, max_value=date(2027, 5, 20)))
 def test_every_day_that_is_said_in_words_is_understood_as_itself(day: date) -> None:
     assert [hit.value for hit in find_dates(split(say_date(day, TODAY)).tokens, TODAY)] == [day]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     find_dates(split(text).tokens, TODAY)

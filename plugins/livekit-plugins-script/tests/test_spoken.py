@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from livekit.plugins.script.numbers import cardinal_at, say_cardinal
 from livekit.plugins.script.spoken import say_date, say_digits, say_list, say_moment, say_moments, say_text, say_time
@@ -63,6 +63,7 @@ def test_digits_are_said_in_groups() -> None:
     assert say_digits("07700900123") == "oh seven seven, oh oh nine, oh oh one, two three"
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=9999))
 def test_every_number_that_is_said_is_understood_as_itself(value: int) -> None:
     words = say_cardinal(value).split()

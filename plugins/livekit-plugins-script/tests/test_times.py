@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from livekit.plugins.script.spoken import say_time
 from livekit.plugins.script.times import find_day_part, find_times
@@ -78,6 +78,7 @@ def test_a_greeting_is_no_part_of_the_day() -> None:
     assert find_day_part(split("in the afternoon").tokens) == "afternoon"
 
 
+@settings(deadline=None)
 @given(st.times().filter(lambda value: value.hour > 0))
 def test_every_time_that_is_said_in_words_is_understood_as_itself(value: time) -> None:
     value = value.replace(minute=value.minute - value.minute % 5, second=0, microsecond=0)
@@ -86,6 +87,7 @@ def test_every_time_that_is_said_in_words_is_understood_as_itself(value: time) -
     assert (found[0].value.hour % 12, found[0].value.minute) == (value.hour % 12, value.minute)
 
 
+@settings(deadline=None)
 @given(st.text(), st.booleans())
 def test_no_text_is_too_odd(text: str, asked: bool) -> None:
     find_times(split(text).tokens, asked=asked)

@@ -11,6 +11,7 @@ from .names import names_jsgf
 from .numbers import say_cardinal, say_ordinal
 from .phrases import spell
 from .slots import Slot
+from .spelling import spelled
 from .words import split
 
 _OPENERS = (
@@ -83,6 +84,7 @@ def _shared_rules() -> list[str]:
         _rule("month", MONTHS),
         _rule("day_of_month", (say_ordinal(day) for day in range(1, 32))),
         _rule("digit", [*(say_cardinal(digit) for digit in range(10)), "oh", "double"]),
+        _rule("letter", "abcdefghijklmnopqrstuvwxyz"),
         _rule("hour", (say_cardinal(hour) for hour in range(1, 13))),
         _weighted(
             "minutes", {"thirty": 4, "fifteen": 3, "forty five": 3, "(ten | twenty | forty | fifty | oh five)": 1}
@@ -101,7 +103,13 @@ def _slot_rules(slot: Slot) -> list[str]:
         case "time":
             return [f"<{name}> = <any_time>;"]
         case "name":
-            return [_rule(name, names_jsgf(slot.names) or ("<NULL>",))]
+            known = sorted(slot.names.last or slot.names.first)
+            letters = " | ".join(spelled(known_name) for known_name in known) or "<letter>"
+            return [
+                _rule(name, names_jsgf(slot.names) or ("<NULL>",)),
+                f"<letters_{slot.name}> = /4/ ({letters}) | /1/ (<letter> <letter> <letter> <letter>*);",
+                f"public <spell_{slot.name}> = [it's | that's] <letters_{slot.name}> [please];",
+            ]
         case "choice":
             ways = {_spoken(value): 3.0 for value in slot.options}
             return [

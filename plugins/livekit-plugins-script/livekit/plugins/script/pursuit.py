@@ -191,6 +191,8 @@ class Pursuit:
             return self._chosen(frame, said)
         if state.pending is Pending.OFFER and (plan := self._offered(frame, said)) is not None:
             return plan
+        if self._misheard(frame, said):
+            return self.advance(frame)
         before, part_before = dict(frame.values), frame.part
         if self._fill(frame, said):
             state.misses = 0
@@ -201,7 +203,7 @@ class Pursuit:
             return self._confirmed(frame, said)
         named = self.named_slot(frame, said)
         if named is not None and (state.pending is Pending.CHANGE or Act.CHANGE in said.acts):
-            frame.values.pop(named, None)
+            frame.doubt(named)
             return self.advance(frame)
         again = bool(said.matches) and said.matches[0].intent.name == frame.intent.name
         if frame.part != part_before or (again and said.matches[0].score >= THRESHOLD):
@@ -214,6 +216,20 @@ class Pursuit:
             return self._scene.tell(self._voice.wording("forgotten"))
         return self._scene.missed(said)
 
+    def _misheard(self, frame: Frame, said: Understanding) -> bool:
+        """Whether a name was heard that the caller has just refused: it will be asked for by its letters."""
+        values = self.new_values(frame, said)
+        for slot in frame.intent.slots:
+            name = values.get(slot.name)
+            if slot.kind != "name" or not isinstance(name, str):
+                continue
+            insists = Act.NO in said.acts and name == frame.values.get(slot.name)
+            if insists or name == frame.doubted.get(slot.name):
+                frame.refused[slot.name] = (*frame.refused.get(slot.name, ()), name)
+                frame.values.pop(slot.name, None)
+                return True
+        return False
+
     def _confirmed(self, frame: Frame, said: Understanding) -> Plan:
         """The answer to a read-back, in which nothing new was named. Only a clear yes to a read-back that was heard
         calls the tool.
@@ -221,7 +237,7 @@ class Pursuit:
         acts = said.acts
         if Act.NO in acts or (Act.CHANGE in acts and Act.YES not in acts):
             if (named := self.named_slot(frame, said)) is not None:
-                frame.values.pop(named, None)
+                frame.doubt(named)
                 return self.advance(frame)
             if Act.NO in acts and Act.YES in acts:
                 return self._scene.tell(self._voice.wording("confirm_unclear"), self._scene.question())

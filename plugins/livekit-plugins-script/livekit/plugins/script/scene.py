@@ -45,7 +45,9 @@ class Scene:
     def context(self) -> Context:
         """How the next utterance is to be read."""
         part = self.state.frame.part if self.state.frame else None
-        return Context(self.today, self.definition.date_order, self.asked(), part, self.state.moment)
+        refused = self.state.frame.refused.get(self.asked() or "", ()) if self.state.frame else ()
+        order = self.definition.date_order
+        return Context(self.today, order, self.asked(), part, refused, self.state.moment)
 
     def values(self, frame: Frame) -> Values:
         return Values(self.slots, frame.values, frame.found, self.today)
@@ -101,6 +103,8 @@ class Scene:
     def _ask(self, frame: Frame, slot: Slot) -> str:
         if slot.kind == "time" and frame.part is not None:
             return self.voice.wording("day_part", part=frame.part)
+        if slot.name in frame.refused:
+            return self.voice.wording("spell")
         own = frame.intent.slot(slot.name) or slot
         return self.words(frame, f"ask.{slot.name}", own.ask)
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from .dates import DateOrder, find_dates
 from .names import NameSlot, find_names
 from .numbers import DIGITS, cardinal_at, say_cardinal
+from .spelling import find_spelling, nearest_name
 from .spoken import say_date, say_digits, say_time
 from .times import USUAL_HOURS, DayPart, find_times
 from .words import Words, split
@@ -27,6 +28,8 @@ class Context:
     "Name of the slot that the agent has just asked for."
     part: DayPart | None = None
     "Part of the day that the caller named before (`tomorrow afternoon`)."
+    refused: tuple[str, ...] = ()
+    "Names that the caller said he did not say; he has been asked to spell his."
     that_moment: datetime | None = None
     "What `the same day` and `the same time` mean: an appointment that was spoken of."
 
@@ -189,10 +192,20 @@ def alike(said: str, meant: str) -> bool:
 
 def _find_names(slot: Slot, words: Words, taken: set[int], context: Context) -> list[Mention]:
     asked = context.asked == slot.name
+    if asked and context.refused and (spelling := find_spelling(words, taken)) is not None:
+        return [Mention(slot.name, _respelled(slot, spelling[0], context.refused), spelling[1], spelling[2])]
     return [
         Mention(slot.name, name, start, end, certain)
         for name, start, end, certain in find_names(slot.names, words, taken, asked=asked)
     ]
+
+
+def _respelled(slot: Slot, letters: str, refused: Sequence[str]) -> str:
+    """The name with its last word as it was spelled; the words before it were not in doubt."""
+    parts = refused[-1].split()
+    last_words = {name.split()[-1].lower() for name in refused}
+    known = slot.names.last if len(parts) > 1 else slot.names.last | slot.names.first
+    return " ".join([*parts[:-1], nearest_name(letters, known, last_words).title()])
 
 
 def _find_text(slot: Slot, words: Words, taken: set[int], context: Context) -> list[Mention]:

@@ -59,9 +59,18 @@ class Frame:
     "What lookups found, by `into`."
     passed: dict[str, str] = field(default_factory=dict)
     "Lookups that were answered, with the question they answered."
+    doubted: dict[str, Value] = field(default_factory=dict)
+    "Values that the caller called wrong."
+    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    "Names that were heard and refused, by slot; the caller is asked to spell it."
     part: DayPart | None = None
     hints: list[Value] = field(default_factory=list)
     "Values that tell which of several things is meant: `move it from tuesday to friday`."
+
+    def doubt(self, slot: str) -> None:
+        """Drops a value that the caller called wrong."""
+        if slot in self.values:
+            self.doubted[slot] = self.values.pop(slot)
 
     def missing(self) -> list[str]:
         """Slots that must still be asked for."""

@@ -69,5 +69,9 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "offer": ("I could offer {offers}. Which would you like?", "There is {offers}. Which one suits you?"),
     "which_offer": ("Which would you like?", "Which one suits you?"),
     "which": ("Which one do you mean, {choices}?", "Sorry, which of them: {choices}?"),
+    "spell": (
+        "I keep hearing another name, sorry. Could you spell the last name for me, letter by letter?",
+        "Could you spell the last name slowly, please?",
+    ),
     "day_part": ("What time in the {part}?", "Which time of the {part} would you like?"),
 }
