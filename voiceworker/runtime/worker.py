@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import logging
 import math
+import multiprocessing
 import os
 import secrets
 import signal
@@ -19,7 +20,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from livekit.agents.worker import ServerEnvOption
 from sqlalchemy.exc import SQLAlchemyError
 
-from voiceworker.config import AgentCatalog, AgentCheck, ConfigError, Settings
+from voiceworker.config import AgentCatalog, AgentCheck, AgentDefinition, ConfigError, Settings
 from voiceworker.dispatch import (
     AGENT_IDENTITY_PREFIX,
     SESSION_PATTERN,
@@ -40,6 +41,10 @@ from voiceworker.runtime.toolbox import Toolbox
 logger = logging.getLogger("voiceworker.worker")
 
 HEARTBEAT_SECONDS = 1.0
+_SHORT_SECONDS = 4.0
+"a process that finds everything there has ended within this"
+_LOOK_SECONDS = 1.0
+"how soon a changed file of an agent is noticed"
 DRAIN_SECONDS = 3600
 _MEMORY_LIMIT_MEGABYTES = 1500
 "of one call, all that it shares included; one that takes more is ended, its neighbours go on"
@@ -122,6 +127,7 @@ class Worker:
         self._id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._records: Records | None = None
         self._beating = False
+        self._built: dict[str, AgentDefinition | None] = {}
         self._accepting = 0
         "jobs that were promised and do not run yet"
         server.on("worker_started", self._started)
@@ -133,6 +139,26 @@ class Worker:
         for problem in self._catalog.problems.values():
             raise ConfigError(problem)
         migrate(self._settings.records_url)
+        self._build()
+
+    def _build(self) -> None:
+        """Makes what engines load, in a process that ends: it takes hundreds of megabytes for a few seconds."""
+        definitions = {name: self._catalog.get(name) for name in self._catalog.names()}
+        if definitions == self._built:
+            return
+        builder = multiprocessing.get_context("spawn").Process(target=build_engines, args=(self._settings,))
+        builder.start()
+        builder.join(_SHORT_SECONDS)
+        if builder.is_alive():
+            logger.warning("making the language model of the built-in recogniser; half a minute, once for each script")
+            builder.join()
+        self._built = definitions
+
+    async def _keep_built(self) -> None:
+        """After an agent's file has changed, so that the next call does not wait for it."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.to_thread(self._build)
 
     def _started(self) -> None:
         self._records = open_records(self._settings.records_url)
@@ -149,6 +175,7 @@ class Worker:
         if not self._beating and self._records is not None:
             self._beating = True
             self._tasks.spawn(self._beat(self._records), "heartbeat")
+            self._tasks.spawn(self._keep_built(), "builder")
 
     async def _beat(self, records: Records) -> None:
         """Says every second how many calls it can take; for as long as the process lives."""
@@ -203,6 +230,18 @@ class Worker:
         assert self._records is not None
         record = self._records.sessions.get(session)
         return record is not None and record.status not in OPEN
+
+
+def build_engines(settings: Settings) -> None:
+    """What a builder process does: for every agent, all that its engines load. A failure is the call's to report."""
+    catalog = agent_catalog(settings, None)
+    for name in catalog.names():
+        definition = catalog.get(name)
+        try:
+            if definition is not None:
+                EngineBuilder(definition, settings, settings.now).build()
+        except (ValueError, OSError) as error:
+            logger.error("%s: its engines could not be prepared: %s", name, error)
 
 
 def job_request(context: JobContext) -> CallRequest:

@@ -21,7 +21,8 @@ from voiceworker.stack.log import ReadableLog
 from voiceworker.stack.process import ChildProcess
 from voiceworker.stack.sfu import answers, find_sfu, start_sfu
 
-_READY_SECONDS = 60
+_READY_SECONDS = 300
+"generous: the first start makes a language model, half a minute of one core"
 _WORKER_STOP_SECONDS = 20
 "closing a job takes the framework up to 15 s; calls have been ended before"
 

@@ -82,9 +82,16 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         if self._spare is None and not self._closed:
             self._spare = self._loader.submit(self._load)
 
+    def build(self) -> ModelFiles:
+        """The language model's files, made if they are not there yet; blocks for seconds then, and takes much memory.
+
+        A program that answers calls does this ahead, in a process that ends, so that no call waits for it or keeps its
+        memory. Raises OSError when the cache folder cannot be written.
+        """
+        return build(self._vocabulary, self._model_settings, self._cache_folder)
+
     def _load(self) -> Recognizer:
-        files: ModelFiles = build(self._vocabulary, self._model_settings, self._cache_folder)
-        return Recognizer(files)
+        return Recognizer(self.build())
 
     async def take_recognizer(self) -> Recognizer:
         """For the streams: a recogniser that is nobody else's. It comes back by `give_back`."""
