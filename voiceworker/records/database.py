@@ -16,12 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, create_engine, event, make_url, text
+from sqlalchemy import URL, DateTime, Dialect, create_engine, event, make_url, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.types import TypeDecorator
 
+from voiceworker.config import PREFIX, ConfigError
+
 BUSY_TIMEOUT_SECONDS = 10
 "longer than any transaction of ours by three orders of magnitude; only a stuck writer makes it an error"
+CONNECT_TIMEOUT_SECONDS = 5
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -42,16 +45,45 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def open_engine(database_url: str) -> Engine:
-    """An engine for `database_url`; the folder of an SQLite file is made, readable by its owner only."""
+    """An engine for `database_url`; the folder of an SQLite file is made, readable by its owner only.
+
+    Raises ConfigError when the driver is missing.
+    """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return _open_server(url)
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_timeout=BUSY_TIMEOUT_SECONDS)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _open_server(url: URL) -> Engine:
+    deadlines = postgresql_deadlines(url) if url.get_backend_name() == "postgresql" else {}
+    try:
+        return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_SECONDS, connect_args=deadlines)
+    except ImportError as error:
+        raise ConfigError(
+            f"{PREFIX}DATABASE_URL: the driver {error.name} is not installed; for PostgreSQL: "
+            "pip install 'psycopg[binary]', and a URL that begins with postgresql://"
+        ) from None
+
+
+def postgresql_deadlines(url: URL) -> dict[str, Any]:
+    """Arguments of the driver, for those on libpq; what the URL itself says stands.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    """
+    if url.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    own_options = url.query.get("options", "")
+    statement_timeout = f"-c statement_timeout={BUSY_TIMEOUT_SECONDS}s"
+    return {
+        "connect_timeout": int(str(url.query.get("connect_timeout", CONNECT_TIMEOUT_SECONDS))),
+        "options": f"{statement_timeout} {own_options}".strip(),  # of two, the later one counts
+    }
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
