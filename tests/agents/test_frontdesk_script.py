@@ -158,6 +158,34 @@ async def test_a_caller_in_the_middle_of_a_booking_may_ask_what_is_free(front_de
     assert front_desk.rows()[0]["starts_at"] == "2026-11-26T16:45:00+00:00"
 
 
+async def test_a_new_time_alone_means_the_same_day(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        await call.say_all("a haircut for anna bell tomorrow at half past three", "yes")
+        said = await call.say("Actually, could you change that to 4pm?")
+        assert said.endswith(
+            "move your haircut to Tuesday the twenty fourth of November at four o'clock. Is that right?"
+        )
+        await call.say("yes")
+    assert front_desk.rows()[0]["starts_at"] == "2026-11-24T16:00:00+00:00"
+
+
+async def test_a_closed_day_is_told_at_once_with_the_nearest_open_ones(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        said = await call.say("can i get a haircut on sunday")
+        assert "closed on Sundays" in said
+        assert "Saturday the twenty eighth" in said
+        assert "Monday the thirtieth of November at nine o'clock" in said
+        assert "name" in await call.say("monday at nine then")
+
+
+async def test_typing_is_understood_like_speech(front_desk: FrontDesk) -> None:
+    async with front_desk.call() as call:
+        await call.say_all("Hi! I'd like a hiarcut on 04/12 @ 3:30pm, please.", "John O'Neil", "Yes!")
+    assert front_desk.rows() == [
+        {"name": "John O'Neil", "service": "haircut", "starts_at": "2026-12-04T15:30:00+00:00", "status": "booked"}
+    ]
+
+
 async def test_what_it_cannot_do_it_says(front_desk: FrontDesk) -> None:
     async with front_desk.call() as call:
         assert "can't take payments" in await call.say("can i pay over the phone")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from .acts import Act
 from .definition import Intent
-from .matching import THRESHOLD
+from .matching import ASIDE_THRESHOLD, THRESHOLD
 from .outcomes import Outcomes
 from .pursuit import Pursuit
 from .scene import Scene
@@ -95,7 +95,7 @@ class Conversation:
         state, match = self.state, said.matches[0]
         if state.frame is None:
             return match.intent if match.worded or state.pending is not Pending.THEN else None
-        if match.intent.name == state.frame.intent.name or not match.worded:
+        if match.intent.name == state.frame.intent.name or not match.worded or match.score < ASIDE_THRESHOLD:
             return None
         # `can you change it to four` while something is read back changes this, not an older appointment.
         changes = state.pending is Pending.CHANGE or (state.pending is Pending.CONFIRM and Act.CHANGE in said.acts)

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from .definition import Definition, Intent
 from .phrases import Choice, Part, Series, SlotPart, Word
 from .slots import alike
-from .words import STOPWORDS, Words
+from .words import STOPWORDS, Words, word_set
 
 THRESHOLD = 0.55
 """From this score on, an intent is what the caller wants."""
+ASIDE_THRESHOLD = 0.7
+"""In the middle of something else it takes this much."""
 
 _STOPWORD_WEIGHT = 0.12
 _QUESTION_WEIGHT = 0.5
@@ -148,8 +150,10 @@ def _stem(word: str) -> str:
 
 
 _QUESTION_WORDS = frozenset({"where", "when", "how", "much", "long", "many", "who"})
-_LIGHT_WORDS = STOPWORDS - _QUESTION_WORDS
-_STOP_STEMS = frozenset(_stem(word) for word in _LIGHT_WORDS)
+_STOP_STEMS = frozenset(_stem(word) for word in STOPWORDS - _QUESTION_WORDS)
+# `sometime next week` names no day, but it is nothing strange either.
+_VAGUE_TIMES = word_set("next week weekend month sometime soon later earlier morning afternoon evening day")
+_LIGHT_WORDS = (STOPWORDS - _QUESTION_WORDS) | _VAGUE_TIMES
 
 
 def _weight(stem: str, otherwise: float) -> float:

@@ -144,6 +144,8 @@ class Pursuit:
                 state.pending, state.lookup = Pending.TOOL, index
                 return self._use(frame, lookup.use, prefix)
         missing = frame.missing()
+        if len(missing) == 1 and self._take_default(frame, missing[0]):
+            return self.advance(frame, prefix)
         if missing:
             state.pending, state.slot = Pending.SLOT, missing[0]
             return self._scene.tell(prefix, self._scene.question())
@@ -151,6 +153,19 @@ class Pursuit:
             state.pending = Pending.CONFIRM
             return self._scene.tell(prefix, self._scene.question())
         return self._call(frame, prefix)
+
+    def _take_default(self, frame: Frame, name: str) -> bool:
+        """Fills the last missing slot with its default, if it has one that can be told."""
+        slot = frame.intent.slot(name)
+        if slot is None or not slot.default or name in frame.doubted:
+            return False
+        try:
+            value = slot.parse(write(slot.default, self._scene.values(frame)))
+        except Missing:
+            return False
+        if value is not None:
+            frame.values[name] = value
+        return value is not None
 
     def _call(self, frame: Frame, prefix: str = "") -> Plan:
         assert frame.intent.call is not None
@@ -210,7 +225,8 @@ class Pursuit:
             return self.advance(frame)
         if self.new_values(frame, said) and Act.NO not in said.acts:
             return self.advance(frame)
-        if state.pending is Pending.CHANGE and Act.NO in said.acts and not said.leftover:
+        tired = state.pending is Pending.CHANGE or (state.pending is Pending.SLOT and state.misses)
+        if tired and said.is_act and Act.NO in said.acts:
             self._scene.leave()
             state.parked.clear()
             return self._scene.tell(self._voice.wording("forgotten"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from .definition import Definition
 from .numbers import say_cardinal
+from .results import spread
 from .slots import Context, Slot, Value
 from .spoken import say_date, say_moments
 from .state import Call, Frame, Pending, Plan, State
@@ -118,7 +119,7 @@ class Scene:
     def _say_offers(self, frame: Frame) -> str:
         """The offered moments; their day is said unless it is the one that was spoken of."""
         days = {offer.date() for offer in self.state.offers}
-        words = say_moments(self.state.offers, self.today, "or")
+        words = say_moments(spread(self.state.offers), self.today, "or")
         if len(days) == 1 and not days & {value for value in frame.values.values() if type(value) is date}:
             return f"{say_date(days.pop(), self.today)} at {words}"
         return words

@@ -19,7 +19,7 @@ from .words import split
 
 _SCRIPT_KEYS = ("help", "date_order", "slots", "intents", "goodbye", "wording")
 _SLOT_KEYS = (
-    "type", "ask", "optional", "remember", "called", "options", "names", "between", "min", "max", "digits",
+    "type", "ask", "optional", "default", "remember", "called", "options", "names", "between", "min", "max", "digits",
 )  # fmt: skip
 _INTENT_KEYS = (
     "phrases", "keywords", "say", "start", "slots", "lookups", "confirm", "call", "done", "failed", "forget", "then",
@@ -93,6 +93,7 @@ def _read_slot(name: str, shared: Mapping[str, Any], raw: object, path: Path) ->
         kind=kind,
         ask=reader.texts("ask"),
         optional=reader.flag("optional"),
+        default=reader.text("default"),
         remember=reader.flag("remember"),
         called=(name.replace("_", " "), *reader.texts("called")),
         options=_read_options(reader),
@@ -131,6 +132,8 @@ def _read_intent(
         raise ScriptError(path, "phrases: at least one way to say it is needed")
     lookups = tuple(_read_lookup(reader, index, slot_names, tools) for index in range(_length(reader, "lookups")))
     known = slot_names | _MOMENT_NAMES | {lookup.into for lookup in lookups}
+    for slot in slots:
+        check(slot.default, known, (*reader.at("slots"), slot.name, "default"))
     intent = Intent(
         name=name,
         phrases=phrases,

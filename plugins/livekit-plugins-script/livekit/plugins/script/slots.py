@@ -58,6 +58,8 @@ class Slot:
     kind: str
     ask: tuple[str, ...] = ()
     optional: bool = False
+    default: str = ""
+    "Template of the value that is meant when every other value is there and this one was not named."
     remember: bool = False
     "Whether the value is kept for the next thing that the caller wants."
     called: tuple[str, ...] = ()
@@ -79,6 +81,17 @@ class Slot:
             if mention.certain or context.asked == self.name:
                 taken.update(range(mention.start, mention.end))
         return free
+
+    def parse(self, text: str) -> Value | None:
+        """A value from a tool's notation, for a default; the date or the time of a moment is enough."""
+        try:
+            if self.kind == "date":
+                return date.fromisoformat(text[:10])
+            if self.kind == "time":
+                return time.fromisoformat(text[11:16] or text[:5])
+        except ValueError:
+            return None
+        return text or None
 
     def say(self, value: Value, today: date | None = None) -> str:
         """The value in words for a voice."""
