@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
-from livekit import api
+from livekit import api, rtc
 
 from voiceworker.api.rooms import LiveKitRooms, Rooms, RoomsInMemory, SfuUnreachable
+from voiceworker.api.tokens import Caller, join_token
 
 if TYPE_CHECKING:
     from tests.api.conftest import RunningSfu
@@ -29,6 +30,8 @@ async def tell_the_story(rooms: Rooms) -> None:
     assert await rooms.names() == {"ses_1", "ses_2"}
     assert await rooms.names(["ses_2", "ses_3"]) == {"ses_2"}
     await rooms.dispatch("ses_1", "voiceworker", '{"agent": "frontdesk"}')
+    assert await rooms.identities("ses_1") == set()
+    assert await rooms.identities("ses_3") == set()
     await rooms.close("ses_1")
     await rooms.close("ses_1")
     assert await rooms.names() == {"ses_2"}
@@ -59,6 +62,17 @@ async def test_a_room_waits_long_enough_and_holds_few(sfu: RunningSfu, livekit_r
 
 
 @pytest.mark.system
+async def test_who_is_in_a_room_is_told_by_identity(sfu: RunningSfu, livekit_rooms: LiveKitRooms) -> None:
+    settings = sfu.settings
+    await livekit_rooms.create("ses_1")
+    token = join_token(settings.livekit_api_key, settings.livekit_api_secret, "ses_1", "ses_1", Caller("caller-1"))
+    room = rtc.Room()
+    await room.connect(settings.livekit_url, token)
+    assert await livekit_rooms.identities("ses_1") == {"caller-1"}
+    await room.disconnect()
+
+
+@pytest.mark.system
 async def test_a_wrong_key_pair_is_told_as_unreachable(sfu: RunningSfu) -> None:
     rooms = LiveKitRooms(sfu.settings.livekit_url, "APItest", "another secret of the same length....")
     with pytest.raises(SfuUnreachable):
@@ -68,7 +82,13 @@ async def test_a_wrong_key_pair_is_told_as_unreachable(sfu: RunningSfu) -> None:
 
 async def test_nobody_there_is_told_as_unreachable() -> None:
     rooms = LiveKitRooms("ws://127.0.0.1:9", "key", "secret of thirty-two characters....")
-    for call in (rooms.create("a"), rooms.dispatch("a", "b", ""), rooms.close("a"), rooms.names()):
+    for call in (
+        rooms.create("a"),
+        rooms.dispatch("a", "b", ""),
+        rooms.close("a"),
+        rooms.names(),
+        rooms.identities("a"),
+    ):
         with pytest.raises(SfuUnreachable):
             await call
     await rooms.aclose()

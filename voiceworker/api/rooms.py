@@ -36,6 +36,9 @@ class Rooms(Protocol):
     async def names(self, only: Iterable[str] = ()) -> set[str]:
         """The rooms there are, or those of `only` that there are."""
 
+    async def identities(self, room: str) -> set[str]:
+        """The participants in the room; none when there is no such room."""
+
 
 class LiveKitRooms:
     """The real SFU. Made inside the running loop; `aclose` it."""
@@ -79,6 +82,17 @@ class LiveKitRooms:
             raise SfuUnreachable("list rooms") from error
         return {room.name for room in answer.rooms}
 
+    async def identities(self, room: str) -> set[str]:
+        try:
+            answer = await self._livekit.room.list_participants(api.ListParticipantsRequest(room=room))
+        except api.ServerError as error:
+            if error.code != "not_found":
+                raise SfuUnreachable("list participants") from error
+            return set()
+        except _FAILURES as error:
+            raise SfuUnreachable("list participants") from error
+        return {participant.identity for participant in answer.participants}
+
     async def aclose(self) -> None:
         await self._livekit.aclose()
 
@@ -91,8 +105,12 @@ class RoomsInMemory:
     """An SFU without media: rooms exist, dispatches are remembered, and it can be unplugged at any step."""
 
     open_rooms: set[str] = field(default_factory=set)
+    participants: dict[str, set[str]] = field(default_factory=dict)
+    "room -> identities of those in it"
     dispatches: list[tuple[str, str, str]] = field(default_factory=list)
     "room, agent name, metadata"
+    stuck_rooms: set[str] = field(default_factory=set)
+    "questions about them, and closing them, fail"
     unplugged: bool = False
     refuses_dispatch: bool = False
 
@@ -107,14 +125,19 @@ class RoomsInMemory:
         self.dispatches.append((room, agent_name, metadata))
 
     async def close(self, room: str) -> None:
-        self._answer()
+        self._answer(room)
         self.open_rooms.discard(room)
+        self.participants.pop(room, None)
 
     async def names(self, only: Iterable[str] = ()) -> set[str]:
         self._answer()
         wanted = set(only)
         return self.open_rooms & wanted if wanted else set(self.open_rooms)
 
-    def _answer(self) -> None:
-        if self.unplugged:
+    async def identities(self, room: str) -> set[str]:
+        self._answer(room)
+        return set(self.participants.get(room, ()))
+
+    def _answer(self, room: str = "") -> None:
+        if self.unplugged or room in self.stuck_rooms:
             raise SfuUnreachable("unplugged")
