@@ -9,6 +9,8 @@ import httpx
 import pytest
 from livekit import api
 
+from voiceworker.api.app import create_app
+from voiceworker.config import AgentCatalog, AgentDefinition, ConfigError
 from voiceworker.dispatch import CallRequest
 from voiceworker.records import Role, Scope, SessionStatus, TranscriptLine
 
@@ -146,6 +148,28 @@ async def test_a_session_is_followed_from_dispatched_to_ended(house: House, shop
     assert (ended["status"], ended["reason"]) == ("ended", "deleted")
     assert house.rooms.open_rooms == set()
     assert (await shop.delete(f"{SESSIONS}/{session}")).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "mistake", [ConfigError("agents/clinic.yaml:3: not YAML"), ValueError("month must be in 1..12")]
+)
+@pytest.mark.parametrize("wished", ["clinic", "nobody"])
+async def test_an_agent_that_cannot_be_read_is_no_agent_to_call(
+    house: House, caplog: pytest.LogCaptureFixture, mistake: Exception, wished: str
+) -> None:
+    class Catalog(AgentCatalog):
+        def get(self, name: str) -> AgentDefinition | None:
+            if name == "clinic":
+                raise mistake
+            return super().get(name)
+
+    agents = Catalog(house.settings.agents_directory)
+    house.app = create_app(house.settings, house.records, house.rooms, agents, house.clock)
+    async with house.client(headers=house.key(Scope.SESSIONS_CREATE)) as client:
+        answer = await client.post(SESSIONS, json={"agent": wished})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent")
+    assert str(mistake) in caplog.text
+    assert house.rooms.open_rooms == set()
 
 
 async def test_the_transcript_tells_what_was_heard_of_an_interrupted_sentence(

@@ -15,7 +15,7 @@ from voiceworker.api.problems import Problem
 from voiceworker.api.rooms import Rooms, SfuUnreachable
 from voiceworker.api.schema import CreatedSession, CreateSession
 from voiceworker.api.tokens import TOKEN_LIFETIME, Caller, join_token, turn_servers
-from voiceworker.config import AgentCatalog, AgentDefinition, Settings
+from voiceworker.config import AgentCatalog, AgentDefinition, ConfigError, Settings
 from voiceworker.dispatch import AGENT_IDENTITY_PREFIX, SESSION_PATTERN, CallRequest
 from voiceworker.records import Admission, Records, Scope, Session, SessionStatus
 from voiceworker.records.idempotency import Begun, Finished, InFlight, OtherBody
@@ -110,10 +110,23 @@ class Reception:
         # LiveKit's clients name the worker where we name the definition.
         if name in ("", self._settings.agent_name):
             name = self._settings.default_agent
-        definition = self._catalog.get(name)
+        try:
+            definition = self._catalog.get(name)
+        except (ConfigError, ValueError) as error:
+            logger.error("an agent cannot be read: %s", error)
+            raise Problem(
+                "unknown_agent", "Its definition cannot be read; the operator finds why in the log."
+            ) from None
         if definition is None:
-            raise Problem("unknown_agent", f"There are: {', '.join(self._catalog.names()) or 'none'}.")
+            raise Problem("unknown_agent", f"There are: {', '.join(self._known_agents()) or 'none'}.")
         return definition
+
+    def _known_agents(self) -> list[str]:
+        try:
+            return self._catalog.names()
+        except (ConfigError, ValueError) as error:
+            logger.error("the agents cannot be listed: %s", error)
+            return []
 
     async def _draft(self, client: Client, wish: CreateSession, definition: AgentDefinition) -> Session:
         session_id = f"ses_{secrets.token_urlsafe(16)}"
