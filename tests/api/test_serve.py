@@ -14,13 +14,14 @@ import httpx
 import pytest
 from livekit import rtc
 
-from voiceworker.api.serve import serve
+from voiceworker.api.rate_limits import RateLimits
+from voiceworker.api.serve import serve, uvicorn_config
 from voiceworker.config import ConfigError, Settings
 from voiceworker.records import Heartbeat, Records, Scope, migrate, open_records
 from voiceworker.stack.process import ChildProcess
 
 if TYPE_CHECKING:
-    from tests.api.conftest import RunningSfu
+    from tests.api.conftest import HouseBuilder, RunningSfu
 
 SESSIONS = "/v1/realtime/sessions"
 
@@ -55,6 +56,25 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, changes: dict
     with pytest.raises(ConfigError, match=says) as raised:
         serve(Settings.model_validate(values | {"data_directory": tmp_path} | changes))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "counted_apart"),
+    [((), False), (("192.0.2.1",), True), (("192.0.2.0/24",), True), (("198.51.100.1",), False)],
+)
+async def test_callers_behind_a_trusted_proxy_are_counted_apart(
+    build_house: HouseBuilder, trusted: tuple[str, ...], counted_apart: bool
+) -> None:
+    house = build_house(rate_limits=RateLimits(address=1), trusted_proxies=trusted)
+    server = uvicorn_config(house.app, house.settings)
+    server.load()
+    transport = httpx.ASGITransport(server.loaded_app, client=("192.0.2.1", 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=house.key(*Scope)) as proxy:
+        answers = [
+            await proxy.get("/v1/agents", headers={"X-Forwarded-For": caller})
+            for caller in ("203.0.113.1", "203.0.113.2", "203.0.113.2")
+        ]
+    assert [answer.status_code for answer in answers] == ([200, 200, 429] if counted_apart else [200, 429, 429])
 
 
 # --- against the real SFU ---

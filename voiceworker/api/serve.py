@@ -10,6 +10,7 @@ import socket
 from datetime import UTC, datetime
 
 import uvicorn
+from fastapi import FastAPI
 
 from voiceworker.api.app import create_app
 from voiceworker.api.rooms import LiveKitRooms
@@ -40,22 +41,28 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     try:
         catalog = AgentCatalog(settings.agents_directory)
         app = create_app(settings, records, rooms, catalog, lambda: datetime.now(UTC))
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,  # paths carry session ids; /metrics counts requests by route
-            server_header=False,
-            proxy_headers=False,  # a forwarded address is what the sender says it is, and we count by address
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        )
         # uvicorn ends in order at a signal and then raises it again, to end the process; ours still has to clean up.
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, lambda: None)
-        await uvicorn.Server(config).serve(sockets=[listening])
+        await uvicorn.Server(uvicorn_config(app, settings)).serve(sockets=[listening])
     finally:
         await rooms.aclose()
         records.close()
+
+
+def uvicorn_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    trusted = list(settings.trusted_proxies)
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # paths carry session ids; /metrics counts requests by route
+        server_header=False,
+        # We count by address, and a forwarded one is what the sender says it is, unless he is a proxy of ours.
+        proxy_headers=bool(trusted),
+        forwarded_allow_ips=trusted,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
 
 
 def _listen(settings: Settings) -> socket.socket:
