@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from joining import joined, plain_token
 from livekit import rtc
+from livekit.agents import utils
 from livekit.agents.stt import RecognizeStream
 from livekit.plugins.pocketsphinx import STT
 from livekit.plugins.pocketsphinx.evaluation import (
@@ -79,8 +80,10 @@ async def test_the_front_desk_is_understood_after_opus(stt: STT) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_front_desk_is_understood_through_the_sfu(stack: RunningStack, stt: STT) -> None:
-    calls = [through_sfu(stack, stt, voice) for voice in VOICES]
-    heard = dict(zip(VOICES, await asyncio.gather(*calls), strict=True))
+    heard: dict[str, list[str]] = {}
+    for pair in (VOICES[:2], VOICES[2:]):  # two calls at a time: two cores hold more, but not beside other tests
+        texts = await asyncio.gather(*(through_sfu(stack, stt, voice) for voice in pair))
+        heard |= zip(pair, texts, strict=True)
     await stt.aclose()
     assert {name: each.rate for name, each in judged(heard).items() if each.rate > MOST_ERRORS} == {}
 
@@ -98,7 +101,7 @@ async def through_sfu(stack: RunningStack, stt: STT, voice: str) -> list[str]:
             listening = asyncio.create_task(listen(await tracks.get(), stream, began))
             offset = time.perf_counter() - await began
             await caller.say(speech)
-            listening.cancel()
+            await utils.aio.cancel_and_wait(listening)
             stream.end_input()
             return by_utterance(await finals(stream), [offset + end for end in ends])
 

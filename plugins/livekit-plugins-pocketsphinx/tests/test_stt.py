@@ -145,6 +145,16 @@ async def test_closing_in_the_middle_of_a_sentence_leaves_no_thread(engine: Engi
     assert left == set()
 
 
+async def test_a_grammar_that_cannot_be_heard_fails_the_stream_and_not_the_closing(engine: Engine) -> None:
+    stt = engine(grammar="#JSGF V1.0; grammar endless; public <a> = yes <a>;")
+    stream = stt.stream()
+    with pytest.raises(ValueError, match="<a>"):
+        await anext(stream)
+    await stream.aclose()
+    stt.prewarm()
+    await stt.aclose()
+
+
 def test_another_language_is_refused() -> None:
     with pytest.raises(ValueError, match="US English"):
         STT(language="de")

@@ -78,6 +78,7 @@ def automata(jsgf: str) -> list[Automaton]:
 @contextmanager
 def _parsed(jsgf: str) -> Iterator[int]:
     c = library()
+    c.err_set_loglevel_str(b"ERROR")  # a syntax error's line is told on stderr alone
     grammar = c.jsgf_parse_string(jsgf.encode(), None)
     if grammar is None:
         raise ValueError("the JSGF grammar has a syntax error: pocketsphinx printed its line to stderr")

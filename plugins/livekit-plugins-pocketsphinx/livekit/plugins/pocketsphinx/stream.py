@@ -95,6 +95,7 @@ class RecognizeStream(stt.RecognizeStream):
 
     async def _run(self) -> None:
         self._decoding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pocketsphinx.decode")
+        self._heard_seconds, self._utterance = 0.0, None  # after an error the framework runs this again
         recognizer = None
         try:
             recognizer = await self._engine.take_recognizer()
@@ -104,7 +105,8 @@ class RecognizeStream(stt.RecognizeStream):
             raise APIConnectionError(f"the decoder failed: {error}") from error
         finally:
             if recognizer is not None:
-                await self._in_thread(lambda: self._engine.give_back(recognizer))
+                await self._in_thread(recognizer.forget_caller)
+                self._engine.give_back(recognizer)
             self._decoding.shutdown()
             self._report_usage()
 
@@ -147,7 +149,7 @@ class RecognizeStream(stt.RecognizeStream):
         match event.type:
             case voice_activity.VADEventType.START_OF_SPEECH:
                 pcm = _pcm(event)
-                ends_at = self._heard_seconds + event.samples_index / SAMPLE_RATE
+                ends_at = self._heard_seconds + event.timestamp
                 self._utterance = _Utterance(starts_at=ends_at - _seconds(pcm))
                 self._event_ch.send_nowait(
                     stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH, request_id=self._utterance.request_id)

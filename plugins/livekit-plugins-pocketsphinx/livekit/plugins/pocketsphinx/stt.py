@@ -102,13 +102,14 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         return await asyncio.wrap_future(loading)
 
     def give_back(self, recognizer: Recognizer) -> None:
-        """For the streams: keeps one recogniser, as new, for the next call. Blocks for milliseconds."""
-        if self._spare is not None or self._closed:
+        """For the streams: takes back a recogniser that has forgotten its caller, for the next call."""
+        if self._closed:
             recognizer.close()
-            return
-        recognizer.forget_caller()
-        self._spare = Future()
-        self._spare.set_result(recognizer)
+        elif self._spare is not None:
+            self._loader.submit(recognizer.close)
+        else:
+            self._spare = Future()
+            self._spare.set_result(recognizer)
 
     def stream(
         self,
@@ -136,8 +137,9 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         recognizer = await self.take_recognizer()
         try:
             transcript = await asyncio.to_thread(recognizer.recognize, pcm)
+            await asyncio.to_thread(recognizer.forget_caller)
         finally:
-            await asyncio.to_thread(self.give_back, recognizer)
+            self.give_back(recognizer)
         heard = bool(transcript.words) and transcript.confidence >= self._rejection_confidence
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
@@ -146,8 +148,9 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         )
 
     async def aclose(self) -> None:
+        """Frees the waiting decoder; streams that are still open keep theirs until they close."""
         self._closed = True
         spare, self._spare = self._spare, None
-        if spare is not None and not spare.cancel():
-            (await asyncio.wrap_future(spare)).close()
         await asyncio.to_thread(self._loader.shutdown)
+        if spare is not None and spare.exception() is None:
+            spare.result().close()

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from livekit.plugins.pocketsphinx.build import ModelSettings, Vocabulary, build
+from livekit.plugins.pocketsphinx.channel import Channel
+from livekit.plugins.pocketsphinx.recognizer import Recognizer, Transcript, Word
+
+Samples = npt.NDArray[np.int16]
+Speech = Mapping[str, Samples]
+SENTENCE = "frontdesk-10"
+QUIET = np.zeros(4800, np.int16)
+
+
+@pytest.fixture
+def recognizer(grammar: str, cache_folder: Path) -> Iterator[Recognizer]:
+    settings = ModelSettings(general_words=2000, general_pruning=3e-6)
+    recognizer = Recognizer(build(Vocabulary(grammar), settings, cache_folder))
+    yield recognizer
+    recognizer.close()
+
+
+def noise(like: Samples) -> Samples:
+    return np.random.default_rng(7).normal(0, 1500, len(like)).astype(np.int16)
+
+
+def babble(one: Samples, other: Samples) -> Samples:
+    """Two voices at once, backwards."""
+    length = min(len(one), len(other))
+    return np.clip(one[:length][::-1].astype(int) + other[:length][::-1], -32768, 32767).astype(np.int16)
+
+
+def padded(samples: Samples) -> bytes:
+    return np.concatenate([QUIET, samples, QUIET]).tobytes()
+
+
+def test_clear_speech_is_trusted_and_noise_is_not(recognizer: Recognizer, speech: Speech) -> None:
+    assert recognizer.recognize(padded(speech[SENTENCE])).confidence > 0.5
+    assert recognizer.recognize(noise(speech[SENTENCE]).tobytes()).confidence == 0
+    mixed = babble(speech[SENTENCE], speech["frontdesk-20"])
+    assert recognizer.recognize(padded(mixed)).confidence < 0.4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "spoiled"),
+    [
+        ("a sentence", lambda one, other: one),
+        ("two voices at once, backwards", babble),
+        ("noise", lambda one, other: noise(one)),
+    ],
+)
+def test_the_table_of_confidence(
+    recognizer: Recognizer, speech: Speech, what: str, spoiled: Callable[[Samples, Samples], Samples]
+) -> None:
+    said = list(speech.values())
+    found = [
+        recognizer.recognize(padded(spoiled(one, other))).confidence
+        for one, other in zip(said, said[1:] + said[:1], strict=True)
+    ]
+    withheld = sum(confidence < 0.25 for confidence in found)
+    print(f"| {what} | {median(found):.2f} | {withheld} of {len(found)} |")  # noqa: T201
+    assert (withheld > len(found) / 2) == (what != "a sentence")
+
+
+def test_an_utterance_may_be_thrown_away_in_the_middle(recognizer: Recognizer, speech: Speech) -> None:
+    recognizer.begin()
+    recognizer.feed(speech["frontdesk-20"].tobytes())
+    first = recognizer.recognize(padded(speech[SENTENCE])).text
+    recognizer.begin()
+    recognizer.forget_caller()
+    assert first == recognizer.recognize(padded(speech[SENTENCE])).text
+
+
+def test_nothing_said_is_no_words(recognizer: Recognizer) -> None:
+    assert recognizer.recognize(b"") == Transcript(())
+    assert recognizer.recognize(QUIET.tobytes()).text == ""
+
+
+def test_confidence_is_the_words_geometric_mean() -> None:
+    words = (Word("move", 0, 0.3, 0.9), Word("it", 0.3, 0.4, 0.4))
+    assert Transcript(words).confidence == pytest.approx(0.6)
+    assert Transcript((*words, Word("so", 0.4, 3, 0.0))).confidence == 0
+
+
+def test_the_channel_is_known_after_seconds_and_moves_towards_what_was_heard() -> None:
+    heard = [60.0] + [0.0] * 12
+    once = Channel().with_speech(heard, frames=100)
+    assert once.mean[0] == pytest.approx((41 + 60) / 2)
+    assert not once.is_known
+    assert once.with_speech(heard, frames=300).is_known
