@@ -152,6 +152,15 @@ async def test_a_yes_to_another_models_words_books_nothing(talk: Talk) -> None:
     assert reply.calls == []
 
 
+async def test_a_yes_to_are_you_still_there_books_nothing(talk: Talk) -> None:
+    await book(talk)
+    talk.context.add_message(role="assistant", content="Are you still there?")
+    reply = await talk.say("yes")
+    assert reply.calls == []
+    assert "Anna Bell" in reply.text
+    assert (await talk.say("yes")).calls
+
+
 async def test_what_another_model_booked_is_not_booked_again(talk: Talk) -> None:
     await book(talk)
     talk.context.add_message(role="user", content="yes and please note that we come by bike")

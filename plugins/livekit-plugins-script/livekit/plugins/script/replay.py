@@ -72,10 +72,12 @@ def _replay(conversation: Conversation, turn: _Turn) -> tuple[Plan, bool]:
         conversation.foreign(call.name)
     heard = " ".join(turn.answered)
     was_heard = _was_heard(plan.text, heard)
-    if plan.text and not was_heard:
+    interposed = bool(turn.answered) and not _was_heard(turn.answered[-1], plan.text)
+    if plan.text and (not was_heard or interposed):
+        # A yes that comes now may be one to `are you still there?`, said by somebody else after our question.
         conversation.state.heard = False
-    if heard and not plan.text.startswith(heard):
-        # Another model answered, or a person typed: what can be repeated is what was said.
+    if interposed and not was_heard:
+        # Another model answered: what can be repeated is what was said.
         conversation.state.last = turn.answered[-1]
     return plan, bool(heard) and plan.call is None and was_heard
 
