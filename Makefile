@@ -47,6 +47,7 @@ run: setup ## start it all and talk: prints the page's address
 	@exec $(BIN)/voiceworker up
 
 test: setup system-packages ## every test
+	$(BIN)/voiceworker prepare
 	$(BIN)/pytest
 	$(NPM) test --silent
 

@@ -48,6 +48,17 @@ def up() -> None:
 
 
 @app.command()
+def prepare() -> None:
+    """Make ahead what the first start would make: the SFU's program, the recogniser's language model. Minutes, once."""
+    from voiceworker.runtime.worker import build_engines
+    from voiceworker.stack.sfu import find_sfu
+
+    settings = load_settings()
+    typer.echo(f"SFU: {find_sfu(settings, typer.echo).origin}")
+    build_engines(settings)
+
+
+@app.command()
 def serve() -> None:
     """Run the HTTP API alone."""
     from voiceworker.api.serve import serve as run
