@@ -40,15 +40,16 @@ def files(voice: str) -> list[Path]:
 
 
 def judged(heard: dict[str, list[str]]) -> dict[str, WordErrors]:
-    """The errors of each voice and in `total`, printed as a table."""
-    errors = {
-        voice: sum(
-            (word_errors(spoken_words(a), spoken_words(b)) for a, b in zip(SAID, texts, strict=True)), WordErrors()
-        )
-        for voice, texts in heard.items()
-    }
+    """The errors of each voice and in `total`, printed as a table, with what was misheard."""
+    errors: dict[str, WordErrors] = {}
+    for voice, texts in heard.items():
+        each = [word_errors(spoken_words(said), spoken_words(text)) for said, text in zip(SAID, texts, strict=True)]
+        errors[voice] = sum(each, WordErrors())
+        for said, text, found in zip(SAID, texts, each, strict=True):
+            if found.errors:
+                print(f"{voice}: {said!r} was heard as {text!r}")
     errors["total"] = sum(errors.values(), WordErrors())
-    print("\nword error rate: " + ", ".join(f"{voice} {each.rate:.1%}" for voice, each in errors.items()))
+    print("word error rate: " + ", ".join(f"{voice} {each.rate:.1%}" for voice, each in errors.items()))
     return errors
 
 

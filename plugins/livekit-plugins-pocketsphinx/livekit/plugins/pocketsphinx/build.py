@@ -31,7 +31,7 @@ _LANGUAGE_MODEL, _DICTIONARY, _WORDS = "model.lm.bin", "words.dict", "words.txt"
 class ModelSettings:
     """How the phrases and general English are put together. The README's figures were measured with the defaults."""
 
-    phrase_weight: float = 0.7
+    phrase_weight: float = 0.8
     "share of the phrases' model in the mixture, 0 to 1; the rest is general English"
     phrase_pruning: float = 1e-7
     "n-grams of the phrases that change their model less than this (nats) are left out, to save memory; 0 keeps all"
@@ -39,9 +39,9 @@ class ModelSettings:
     "how many of the most frequent English words can be heard beside the phrases' own"
     general_pruning: float = 1e-7
     "the same for general English"
-    leave_word: float = 0.2
+    leave_word: float = 0.1
     "share a word of the phrases gives to words that never follow it there"
-    leave_pair: float = 0.15
+    leave_pair: float = 0.08
     "share a pair of words gives to words that never follow the pair"
 
 

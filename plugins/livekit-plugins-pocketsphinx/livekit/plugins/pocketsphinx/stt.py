@@ -26,6 +26,9 @@ from .build import ModelFiles, ModelSettings, Vocabulary, build, default_cache_f
 from .recognizer import Recognizer
 from .stream import RecognizeStream, speech_data
 
+REJECTION_CONFIDENCE = 0.12
+"""Below it lies all of white noise and much of what voices say at once, but no clear sentence (see the README)."""
+
 
 class STT(stt.STT[Literal["metrics_collected", "error"]]):
     """Hears US English without key, network or download.
@@ -48,7 +51,7 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         language: str = "en-US",
         vad: voice_activity.VAD | None = None,
         pronunciations: Mapping[str, str] | None = None,
-        rejection_confidence: float = 0.25,
+        rejection_confidence: float = REJECTION_CONFIDENCE,
         model_settings: ModelSettings | None = None,
         cache_folder: Path | None = None,
     ) -> None:
