@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -102,7 +103,8 @@ class _Setup:
 
     def __call__(self, process: JobProcess) -> None:
         # A signal to the whole process group must not cut the calls of a worker that drains: it ends its jobs itself.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if threading.current_thread() is threading.main_thread():  # the framework's console runs jobs in threads
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         settings = self._settings
         definition = agent_catalog(settings, None).get(settings.default_agent)
         if definition is None:
