@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -68,6 +69,7 @@ def serve() -> None:
 
 def main() -> None:
     """The entry point: a mistake of configuration is one line on standard error and exit status 1."""
+    logging.getLogger("voiceworker").addHandler(logging.NullHandler())  # what is wrong is told once, below
     try:
         app()
     except ConfigError as error:
