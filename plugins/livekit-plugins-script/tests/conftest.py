@@ -16,7 +16,11 @@ slots:
   guests: {type: number, min: 1, max: 12, ask: "How many of you?", called: [people]}
   date: {type: date, ask: "Which day?"}
   time: {type: time, ask: ["What time on {date}?", "When on {date}?"], between: ["17:00", "23:00"]}
-  name: {type: name, ask: "Which name?", remember: true, names: {first: [anna, tom], last: [bell, hall]}}
+  name:
+    type: name
+    ask: Which name?
+    remember: true
+    names: {first: [anna, tom], last: [bell, hall, baker, barker, parker]}
   phone: {type: phone, optional: true}
   room: {type: choice, optional: true, options: {garden: [outside, terrace], cellar: [downstairs]}}
 intents:

@@ -56,3 +56,13 @@ def test_a_name_that_is_refused_and_heard_again_is_asked_for_by_its_letters(
         answer = say(script, context, text)
     assert "spell the last name" in answer
     assert "for Anna Hall" in say(script, context, "h a double l") or "Anna Hall" in context.items[-1].model_dump_json()
+
+
+def test_a_name_made_of_the_letters_that_is_refused_as_well_is_not_offered_again(script: Script) -> None:
+    context = llm.ChatContext.empty()
+    said = "book a table for four on friday at seven thirty, my name is anna barker"
+    assert "Anna Barker" in say(script, context, said)
+    assert "spell the last name" in say(script, context, "no my name is anna barker")
+    assert "Anna Baker" in say(script, context, "b a r k e r")
+    assert "spell the last name" in say(script, context, "no my name is anna barker")
+    assert "Anna Parker" in say(script, context, "b a r k r")

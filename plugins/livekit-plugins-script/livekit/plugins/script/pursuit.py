@@ -240,9 +240,11 @@ class Pursuit:
             if slot.kind != "name" or not isinstance(name, str):
                 continue
             insists = Act.NO in said.acts and name == frame.values.get(slot.name)
-            if insists or name == frame.doubted.get(slot.name):
-                frame.refused[slot.name] = (*frame.refused.get(slot.name, ()), name)
-                frame.values.pop(slot.name, None)
+            refused = frame.refused.get(slot.name, ())
+            if insists or name in refused or name == frame.doubted.get(slot.name):
+                # what was made of the letters is wrong as well, when he refuses it by the name that was refused before
+                wrong = frame.values.pop(slot.name, None)
+                frame.refused[slot.name] = (*refused, *((wrong,) if isinstance(wrong, str) else ()), name)
                 return True
         return False
 
