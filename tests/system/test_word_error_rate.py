@@ -7,6 +7,7 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from joining import joined, plain_token
@@ -27,9 +28,7 @@ from livekit.plugins.pocketsphinx.evaluation import (
 from rig import RunningStack
 from sentences import AGENT, MOST_ERRORS, VOICES, frontdesk_grammar, recordings, sentences
 
-from voiceworker.lab.audio import SAMPLE_RATE, read_speech
-from voiceworker.lab.caller import Caller
-from voiceworker.lab.invitation import Invitation
+from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech, room_noise
 
 SAID = [*sentences("frontdesk"), *sentences("paraphrases")]
 AGENT_INPUT_RATE = 24000  # what a LiveKit agent asks its room for
@@ -93,18 +92,37 @@ async def through_sfu(stack: RunningStack, stt: STT, voice: str) -> list[str]:
     """A caller speaks all sentences in a room; another participant receives the track as an agent does."""
     room = f"sentences-{voice}"
     speech, ends = with_pauses([read_speech(path) for path in files(voice)], SAMPLE_RATE)
-    token = plain_token(stack.settings, room, "caller")
-    async with joined(stack.sfu_url, plain_token(stack.settings, room, "listener")) as listener:
+    async with (
+        joined(stack.sfu_url, plain_token(stack.settings, room, "listener")) as listener,
+        joined(stack.sfu_url, plain_token(stack.settings, room, "caller")) as caller,
+        stt.stream() as stream,
+    ):
         tracks: asyncio.Queue[rtc.Track] = asyncio.Queue()
         listener.on("track_subscribed", lambda track, *_: tracks.put_nowait(track))
-        async with Caller(Invitation(stack.sfu_url, token, room)) as caller, stt.stream() as stream:
-            began = asyncio.get_running_loop().create_future()
-            listening = asyncio.create_task(listen(await tracks.get(), stream, began))
-            offset = time.perf_counter() - await began
-            await caller.say(speech)
-            await utils.aio.cancel_and_wait(listening)
-            stream.end_input()
-            return by_utterance(await finals(stream), [offset + end for end in ends])
+        source = rtc.AudioSource(SAMPLE_RATE, 1)  # sends by a clock of its own, however busy this process is
+        microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        track = rtc.LocalAudioTrack.create_audio_track("speech", source)
+        await caller.local_participant.publish_track(track, microphone)
+        began = asyncio.get_running_loop().create_future()
+        listening = asyncio.create_task(listen(await tracks.get(), stream, began))
+        spoke_at = time.perf_counter()
+        await speak(speech, source)
+        offset = spoke_at - await began
+        await utils.aio.cancel_and_wait(listening)
+        stream.end_input()
+        heard = by_utterance(await finals(stream), [offset + end for end in ends])
+        await source.aclose()
+        return heard
+
+
+async def speak(speech: Samples, source: rtc.AudioSource) -> None:
+    noise = np.resize(room_noise(), len(speech)).astype(np.int32)
+    audio = np.clip(speech + noise, -32768, 32767).astype(np.int16)
+    frame = SAMPLE_RATE // 50
+    for start in range(0, len(audio), frame):
+        part = audio[start : start + frame]
+        await source.capture_frame(rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, len(part)))
+    await source.wait_for_playout()
 
 
 async def listen(track: rtc.Track, stream: RecognizeStream, began: asyncio.Future[float]) -> None:

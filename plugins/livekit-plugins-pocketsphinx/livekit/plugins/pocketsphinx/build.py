@@ -35,7 +35,7 @@ class ModelSettings:
     "share of the phrases' model in the mixture, 0 to 1; the rest is general English"
     phrase_pruning: float = 1e-7
     "n-grams of the phrases that change their model less than this (nats) are left out, to save memory; 0 keeps all"
-    general_words: int = 20_000
+    general_words: int = 15_000
     "how many of the most frequent English words can be heard beside the phrases' own"
     general_pruning: float = 1e-7
     "the same for general English"

@@ -107,7 +107,6 @@ class Decoder:
         try:
             for key, value in settings.items():
                 self._set(config, key.encode(), value)
-            self._library.err_set_loglevel_str(b"FATAL")  # it takes an utterance without words for an error
             self._decoder = self._library.ps_init(config)
         finally:
             self._library.ps_config_free(config)
