@@ -79,7 +79,11 @@ class Settings(Frozen):
     clock: datetime | None = None
     "pins the business clock of a rehearsal; None: the real one"
     openai_api_key: str = ""
+    openai_base_url: str = "https://api.openai.com/v1"
+    "or any server that speaks OpenAI's API"
     deepgram_api_key: str = ""
+    deepgram_base_url: str = "https://api.deepgram.com"
+    "or any server that speaks Deepgram's API"
 
     @field_validator("cors_origins", "trusted_proxies", "turn_urls", mode="before")
     @classmethod
@@ -124,6 +128,7 @@ _FOREIGN = {
     "LIVEKIT_API_KEY": "livekit_api_key",
     "LIVEKIT_API_SECRET": "livekit_api_secret",
     "OPENAI_API_KEY": "openai_api_key",
+    "OPENAI_BASE_URL": "openai_base_url",
     "DEEPGRAM_API_KEY": "deepgram_api_key",
 }
 _OURS = {

@@ -49,25 +49,28 @@ class EngineBuilder:
     def _make_hearing(self) -> stt.STT[Any]:
         name, settings, language = self.choices["stt"].chosen, self._settings, self.definition.language
         if name.provider == "deepgram":
-            return deepgram.STT(model=name.model, language=language, api_key=settings.deepgram_api_key)
+            url, key = f"{settings.deepgram_base_url}/v1/listen", settings.deepgram_api_key
+            return deepgram.STT(model=name.model, language=language, api_key=key, base_url=url)
         if name.provider == "openai":
-            return openai.STT(model=name.model, language=language, api_key=settings.openai_api_key)
+            url, key = settings.openai_base_url, settings.openai_api_key
+            return openai.STT(model=name.model, language=language, api_key=key, base_url=url)
         grammar = self._script.jsgf() if self._script else None
         cache = settings.cache_directory / "pocketsphinx"
         return pocketsphinx.STT(grammar=grammar, language=language, vad=self.voice_detector, cache_folder=cache)
 
     def thinking(self) -> llm.LLM[Any]:
-        name = self.choices["llm"].chosen
+        name, settings = self.choices["llm"].chosen, self._settings
         if name.provider == "openai":
-            return openai.LLM(model=name.model, api_key=self._settings.openai_api_key)
+            return openai.LLM(model=name.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
         if self._script is None:
             raise ValueError("the model `script` needs the key `script:` in the agent's file")
         return script.LLM(script=self._script)
 
     def speaking(self) -> tts.TTS[Any]:
-        name = self.choices["tts"].chosen
+        name, settings = self.choices["tts"].chosen, self._settings
         if name.provider == "openai":
-            return openai.TTS(model=name.model, api_key=self._settings.openai_api_key)
+            return openai.TTS(model=name.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
         if name.provider == "deepgram":
-            return deepgram.TTS(model=name.model, api_key=self._settings.deepgram_api_key)
+            url, key = f"{settings.deepgram_base_url}/v1/speak", settings.deepgram_api_key
+            return deepgram.TTS(model=name.model, api_key=key, base_url=url)
         return espeak.TTS(voice=name.model or self.definition.language)
