@@ -130,6 +130,7 @@ _FOREIGN = {
     "OPENAI_API_KEY": "openai_api_key",
     "OPENAI_BASE_URL": "openai_base_url",
     "DEEPGRAM_API_KEY": "deepgram_api_key",
+    "DEEPGRAM_BASE_URL": "deepgram_base_url",
 }
 _OURS = {
     PREFIX + name.upper(): name
