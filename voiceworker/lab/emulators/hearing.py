@@ -1,0 +1,187 @@
+"""Which announced speech a stream of received audio holds, and from which sample on."""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech
+from voiceworker.lab.speech import Speech
+
+WINDOW_SECONDS = 1.5
+"how long after it was sent speech may begin to arrive"
+_EARLY_SECONDS = 0.05
+"clocks are the same, but a frame is stamped when it has been handed over"
+_RATE = 8000
+"of the comparison: speech has its energy there, and codecs keep its waveform"
+_BEGINNING_SECONDS = 0.4
+"of the speech, by which it is known"
+_ENOUGH_SECONDS = 0.12
+"of it must have been heard"
+_ALIKE = 0.5
+"correlation from which it is that speech; chance gives 0.1, noise as loud as the speech leaves 0.7"
+_STEP_SECONDS = 0.02
+"of new audio, after which it is looked at again"
+
+_Floats = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Expected:
+    speech: Speech
+    started_at: float
+    "when the caller sent its first sample"
+    api_key: str | None
+    beginning: _Floats
+    "at _RATE"
+    heard_at: dict[str, float] = field(default_factory=dict)
+    "by API key: when its first sample arrived there"
+
+    def is_over(self, now: float) -> bool:
+        """No stream can begin to hear it any more."""
+        return now > self.started_at + WINDOW_SECONDS + _BEGINNING_SECONDS
+
+
+class Expectations:
+    """What callers have announced, for all streams."""
+
+    def __init__(self) -> None:
+        self._all: list[Expected] = []
+
+    def add(self, speech: Speech, started_at: float, api_key: str | None = None) -> None:
+        samples = read_speech(speech.path)[: round(_BEGINNING_SECONDS * SAMPLE_RATE)]
+        beginning = soxr.resample(samples.astype(np.float32), SAMPLE_RATE, _RATE)
+        self._all.append(Expected(speech, started_at, api_key, beginning))
+
+    def for_stream(self, api_key: str) -> Iterator[Expected]:
+        """Those with words, whoever has heard them already."""
+        return (one for one in self._all if one.speech.words and one.api_key in (None, api_key))
+
+    def unheard(self, now: float | None = None) -> list[Speech]:
+        moment = time.perf_counter() if now is None else now
+        return [one.speech for one in self._all if one.speech.words and one.is_over(moment) and not one.heard_at]
+
+
+class AudioClock:
+    """When which sample of a stream arrived. A stream's own time is the number of samples received."""
+
+    _KEPT = 20_000
+    "chunks: minutes of 10 ms"
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.samples = 0
+        self._ends: list[int] = []
+        self._times: list[float] = []
+
+    def receive(self, count: int, now: float) -> None:
+        self.samples += count
+        self._ends.append(self.samples)
+        self._times.append(now)
+        if len(self._ends) > self._KEPT:
+            del self._ends[: self._KEPT // 2], self._times[: self._KEPT // 2]
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.rate
+
+    def arrival_of(self, second: float) -> float | None:
+        """When the audio up to `second` of the stream was there; None: not yet."""
+        index = bisect.bisect_left(self._ends, second * self.rate)
+        return self._times[index] if index < len(self._times) else None
+
+    def seconds_at(self, moment: float) -> float:
+        """The stream's time when the first chunk after `moment` began."""
+        index = bisect.bisect_right(self._times, moment)
+        return self._ends[index - 1] / self.rate if index else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Announced speech that was found."""
+
+    speech: Speech
+    started_seconds: float
+    "its first sample, in the stream's time; negative when the stream was opened in the midst of it"
+
+
+class Ear:
+    """Finds announced speech in one stream, by the waveform of its beginning."""
+
+    def __init__(self, expectations: Expectations, clock: AudioClock, api_key: str, opened_at: float) -> None:
+        self._expectations = expectations
+        self._clock = clock
+        self._api_key = api_key
+        self._opened_at = opened_at
+        self._resampler = soxr.ResampleStream(clock.rate, _RATE, 1, dtype="float32", quality="LQ")
+        self._audio = np.zeros(0, np.float32)
+        self._forgotten = 0
+        "samples at _RATE before those in `_audio`"
+        self._looked_at = 0
+        self._bound: list[Expected] = []
+
+    def hear(self, samples: Samples, now: float) -> list[Bound]:
+        """What begins to be recognised with these samples, which the clock has counted already."""
+        resampled = self._resampler.resample_chunk(samples.astype(np.float32))
+        self._audio = np.concatenate([self._audio, resampled])
+        surplus = len(self._audio) - round((WINDOW_SECONDS + 2 * _BEGINNING_SECONDS) * _RATE)
+        if surplus > 0:
+            self._audio = self._audio[surplus:]
+            self._forgotten += surplus
+        end = self._forgotten + len(self._audio)
+        if end - self._looked_at < _STEP_SECONDS * _RATE:
+            return []
+        self._looked_at = end
+        found = []
+        for expected in self._expectations.for_stream(self._api_key):
+            if expected in self._bound:
+                continue
+            started = self._resumed(expected, now) if expected.is_over(now) else self._found(expected)
+            if started is not None:
+                self._bound.append(expected)
+                found.append(Bound(expected.speech, started))
+        return found
+
+    def _found(self, expected: Expected) -> float | None:
+        earliest = self._clock.seconds_at(expected.started_at - _EARLY_SECONDS)
+        begin = max(0, round(earliest * _RATE) - self._forgotten)
+        place = _place_of(expected.beginning, self._audio[begin:])
+        if place is None:
+            return self._resumed(expected, self._opened_at)
+        started = (self._forgotten + begin + place) / _RATE
+        arrived_at = self._clock.arrival_of(started)
+        if arrived_at is not None:
+            expected.heard_at.setdefault(self._api_key, arrived_at)
+        return started
+
+    def _resumed(self, expected: Expected, now: float) -> float | None:
+        """A stream that was opened anew in the midst of the speech hears the rest of it, placed by the clock."""
+        heard_at = expected.heard_at.get(self._api_key)
+        if heard_at is None or not heard_at < self._opened_at < heard_at + expected.speech.seconds:
+            return None
+        first_at = self._clock.arrival_of(0)
+        return None if first_at is None else heard_at - first_at
+
+
+def _place_of(beginning: _Floats, audio: _Floats) -> int | None:
+    """Where in `audio` the beginning of the speech begins; its end may be still to come."""
+    enough = min(round(_ENOUGH_SECONDS * _RATE), len(beginning))
+    places = len(audio) - enough + 1
+    if places < 1:
+        return None
+    size = 1 << (len(audio) + len(beginning) - 1).bit_length()
+    spectrum = np.fft.rfft(audio, size) * np.conj(np.fft.rfft(beginning, size))
+    product = np.fft.irfft(spectrum, size)[:places]
+    heard = np.minimum(len(audio) - np.arange(places), len(beginning))
+    audio_energy = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
+    speech_energy = np.concatenate([[0.0], np.cumsum(beginning.astype(np.float64) ** 2)])
+    energy = (audio_energy[np.arange(places) + heard] - audio_energy[:places]) * speech_energy[heard]
+    likeness = product / np.sqrt(energy + 1.0)
+    best = int(np.argmax(likeness))
+    return best if likeness[best] >= _ALIKE else None

@@ -1,0 +1,131 @@
+"""What the emulated providers share: delays, faults, the bill, the log of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from voiceworker.lab.emulators.bill import Account, Bill, Role
+from voiceworker.lab.emulators.delays import Delays
+from voiceworker.lab.emulators.faults import Faults, FaultsOfRequest
+from voiceworker.lab.emulators.requests import Request, Transcript
+
+
+class FaultError(ConnectionError):
+    """The emulator has cut the connection, as a fault told it to. The web server takes it for a lost client."""
+
+
+@dataclass(slots=True)
+class Provider:
+    delays: Delays
+    faults: Faults
+    speech_speed: float
+    bill: Bill = field(default_factory=Bill)
+    requests: list[Request] = field(default_factory=list)
+    transcripts: list[Transcript] = field(default_factory=list)
+
+    def begin(self, role: Role, http: web.Request, faults: FaultsOfRequest | None = None) -> Job:
+        """Counts and logs a request. `faults`: drawn already, when the connection was opened."""
+        api_key = api_key_of(http)
+        log = Request(role, api_key, http.path, time.perf_counter(), dict(http.query))
+        self.requests.append(log)
+        account = self.bill.account(api_key, role)
+        account.requests += 1
+        drawn = self.faults.next_request(role, api_key) if faults is None else faults
+        return Job(http, log, account, drawn, self.delays)
+
+    @contextlib.asynccontextmanager
+    async def serving(self, role: Role, http: web.Request) -> AsyncIterator[Job]:
+        """A request from its beginning to its end, whoever ends it."""
+        job = self.begin(role, http)
+        try:
+            yield job
+        except (asyncio.CancelledError, ConnectionError):
+            job.left()
+            raise
+        finally:
+            job.end()
+
+
+@dataclass(slots=True)
+class Job:
+    """One request in work."""
+
+    http: web.Request
+    log: Request
+    account: Account
+    faults: FaultsOfRequest
+    delays: Delays
+    "as they were when it began"
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _stalled: bool = False
+
+    def refuse(self) -> int | None:
+        """Before the answer: the status that a fault answers with, None when all is well.
+
+        Raises FaultError when the fault answers nothing at all.
+        """
+        if self.faults.of_kind("refuse"):
+            self.cut("refuse")
+        fault = self.faults.of_kind("status")
+        if fault is None:
+            return None
+        self._fail(f"status {fault.status}")
+        return fault.status
+
+    async def before_sending(self, answering_since: float | None) -> None:
+        """Before each piece of an answer that began then: stalls or cuts it when its time has come."""
+        elapsed = 0.0 if answering_since is None else time.perf_counter() - answering_since
+        reset = self.faults.of_kind("reset")
+        if reset is not None and elapsed >= reset.after_seconds:
+            self.cut("reset")
+        stall = self.faults.of_kind("stall")
+        if stall is not None and not self._stalled and elapsed >= stall.after_seconds:
+            self._stalled = True
+            self.log.failed = "stall"
+            await asyncio.sleep(stall.seconds)
+
+    def sent_first_byte(self) -> None:
+        if self.log.first_byte_at is None:
+            self.log.first_byte_at = time.perf_counter()
+
+    def left(self) -> None:
+        """The client has left, or cleared what it asked for; not when a fault has struck it before."""
+        if not self.log.failed and not self.log.cancelled:
+            self.log.cancelled = True
+            self.account.cancelled_requests += 1
+
+    def end(self) -> None:
+        if self.log.ended_at is None:
+            self.log.ended_at = time.perf_counter()
+
+    def cut(self, fault: str) -> None:
+        """Ends the connection without a word. Raises FaultError."""
+        self._fail(fault)
+        if self.http.transport is not None:
+            self.http.transport.abort()
+        raise FaultError(fault)
+
+    def _fail(self, fault: str) -> None:
+        if not self.log.failed:
+            self.account.failed_requests += 1
+        self.log.failed = fault
+
+
+async def sleep_until(moment: float) -> None:
+    """A moment of `time.perf_counter`."""
+    delay = moment - time.perf_counter()
+    if delay > 0:
+        await asyncio.sleep(delay)
+
+
+def api_key_of(http: web.Request) -> str:
+    """From `Authorization: Token KEY` or `Bearer KEY`; empty when there is none."""
+    _, _, key = http.headers.get("Authorization", "").partition(" ")
+    return key.strip()

@@ -1,0 +1,321 @@
+"""One stream of streaming speech recognition, without a socket: received audio in, Deepgram's messages out."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from voiceworker.lab.audio import Samples
+from voiceworker.lab.emulators.delays import Delays
+from voiceworker.lab.emulators.hearing import AudioClock, Bound, Ear, Expectations
+from voiceworker.lab.speech import Speech
+
+Message = dict[str, Any]
+
+_SHORTEST_PAUSE_SECONDS = 0.1
+"between words, below which the recogniser sees no end of speech, whatever `endpointing` says"
+_OWN_PAUSE_SECONDS = 1.0
+"after which it closes a segment by itself when `endpointing` is off"
+_KNOWN_AFTER_SECONDS = 0.2
+"of a longer word, it is recognised before it is complete"
+_SPEECH_STARTED_SECONDS = 0.15
+"from the onset to the message SpeechStarted"
+_FILLERS = frozenset({"uh", "um", "mhm", "mhmm", "mmhmm", "mmmm", "uhuh", "uhhuh", "nuhuh", "hmm", "hm", "mm"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """What the query of the connection asks for; its defaults are Deepgram's."""
+
+    sample_rate: int = 16000
+    encoding: str = "linear16"
+    channels: int = 1
+    interim_results: bool = False
+    punctuate: bool = False
+    filler_words: bool = False
+    vad_events: bool = False
+    endpointing_seconds: float | None = 0.01
+    "None: off"
+    utterance_end_seconds: float | None = None
+    model: str = "nova-3"
+    seed: int = 0
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str]) -> ListenOptions:
+        """Raises ValueError, for Deepgram a status 400, when a value is none."""
+
+        def flag(name: str) -> bool:
+            return query.get(name, "false").lower() == "true"
+
+        endpointing = query.get("endpointing", "10").lower()
+        utterance_end = query.get("utterance_end_ms")
+        options = cls(
+            sample_rate=int(query.get("sample_rate", "16000")),
+            encoding=query.get("encoding", "linear16"),
+            channels=int(query.get("channels", "1")),
+            interim_results=flag("interim_results"),
+            punctuate=flag("punctuate") or flag("smart_format"),
+            filler_words=flag("filler_words"),
+            vad_events=flag("vad_events"),
+            endpointing_seconds=None if endpointing == "false" else int(endpointing) / 1000,
+            utterance_end_seconds=None if utterance_end is None else int(utterance_end) / 1000,
+            model=query.get("model", "nova-3"),
+        )
+        if not 8000 <= options.sample_rate <= 48000 or options.channels not in (1, 2):
+            raise ValueError("sample_rate lies within 8000 and 48000, channels are 1 or 2")
+        if options.encoding not in ("linear16", "mulaw", "alaw"):
+            raise ValueError(f"encoding {options.encoding} is not emulated")
+        return options
+
+
+@dataclass(slots=True)
+class _Word:
+    text: str
+    started: float
+    "in the stream's time, as all below"
+    ended: float
+    confidence: float
+    speech: Speech
+    ends_segment: bool = False
+    "a pause follows that closes the segment, or the end of the speech"
+
+    @property
+    def known_at(self) -> float:
+        return min(self.ended, self.started + _KNOWN_AFTER_SECONDS)
+
+
+@dataclass(slots=True)
+class _Final:
+    """A final transcript that is due at a moment, if by then the audio that it needs is there."""
+
+    words: list[_Word]
+    due_at: float
+    needs_seconds: float
+    speech_final: bool
+    from_finalize: bool = False
+
+
+@dataclass(slots=True)
+class Sent:
+    """A message and what the log wants to know of it."""
+
+    message: Message
+    speech: str = ""
+    text: str = ""
+    is_final: bool = False
+    speech_final: bool = False
+
+
+@dataclass(slots=True)
+class Transcriber:
+    """Sans-IO: `receive`, `finalize` and `send_due` are told the time; `send_due` gives what has to be sent by now."""
+
+    options: ListenOptions
+    delays: Delays
+    expectations: Expectations
+    api_key: str
+    opened_at: float
+    request_id: str
+    late_final_seconds: float = 0.0
+    clock: AudioClock = field(init=False)
+    _ear: Ear = field(init=False)
+    _words: list[_Word] = field(default_factory=list)
+    "that no final transcript holds yet, in order"
+    _finals: list[_Final] = field(default_factory=list)
+    _interims: list[float] = field(default_factory=list)
+    "when they are due, in the stream's time"
+    _starts: list[float] = field(default_factory=list)
+    "of segments whose SpeechStarted is to come"
+    _finalizing: bool = False
+    _final_until: float = 0.0
+    _last_word_ended: float | None = None
+
+    def __post_init__(self) -> None:
+        self.clock = AudioClock(self.options.sample_rate)
+        self._ear = Ear(self.expectations, self.clock, self.api_key, self.opened_at)
+
+    # --- what comes in ---
+
+    def receive(self, samples: Samples, now: float) -> None:
+        """int16[samples], mono, at the rate that was asked for."""
+        self.clock.receive(len(samples), now)
+        for bound in self._ear.hear(samples, now):
+            self._bind(bound)
+
+    def finalize(self, now: float) -> None:
+        """Everything heard up to here becomes final, without waiting for a pause."""
+        self._schedule_finals()
+        known = [word for word in self._words if word.known_at <= self.clock.seconds]
+        taken = {id(word) for final in self._finals for word in final.words}
+        rest = [word for word in known if id(word) not in taken]
+        if rest:
+            arrived = self.clock.arrival_of(min(rest[-1].ended, self.clock.seconds))
+            due_at = max(now, (now if arrived is None else arrived) + self._final_delay)
+            self._finals.append(_Final(rest, due_at, 0.0, speech_final=True))
+        for final in self._finals:
+            final.needs_seconds = 0.0
+        self._finalizing = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is owed to the client."""
+        return not self._finals and not self._finalizing
+
+    # --- what goes out ---
+
+    def next_due_at(self) -> float | None:
+        """The next moment at which `send_due` may have something though no audio came."""
+        waiting = [final.due_at for final in self._finals if final.needs_seconds <= self.clock.seconds]
+        return min(waiting, default=None)
+
+    def send_due(self, now: float) -> list[Sent]:
+        heard = self.clock.seconds
+        self._schedule_finals()
+        out: list[Sent] = []
+        while self._starts and self._starts[0] + _SPEECH_STARTED_SECONDS <= heard:
+            out.append(Sent({"type": "SpeechStarted", "channel": [0], "timestamp": round(self._starts.pop(0), 3)}))
+        while self._finals and self._finals[0].due_at <= now and self._finals[0].needs_seconds <= heard:
+            out.append(self._send_final(self._finals.pop(0)))
+        if self._finalizing and not self._finals:
+            if not (out and out[-1].message.get("from_finalize")):
+                out.append(self._results([], is_final=True, speech_final=True, from_finalize=True))
+            self._finalizing = False
+        out.extend(self._send_interims(heard))
+        end = self.options.utterance_end_seconds
+        ended = self._last_word_ended
+        if end is not None and ended is not None and not self._words and heard >= ended + end:
+            self._last_word_ended = None
+            out.append(Sent({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": round(ended, 3)}))
+        return out
+
+    # --- how ---
+
+    @property
+    def _final_delay(self) -> float:
+        return self.delays.final_seconds + self.late_final_seconds
+
+    def _bind(self, bound: Bound) -> None:
+        speech, offset = bound.speech, bound.started_seconds
+        pause = self.options.endpointing_seconds
+        pause = _OWN_PAUSE_SECONDS if pause is None else max(pause, _SHORTEST_PAUSE_SECONDS)
+        chance = random.Random(f"{self.options.seed}/{speech.name}")
+        words = []
+        for index, spoken in enumerate(speech.words):
+            following = speech.words[index + 1].started_seconds if index + 1 < len(speech.words) else float("inf")
+            confidence = round(chance.uniform(0.93, 0.999), 4)
+            word = _Word(
+                spoken.text, spoken.started_seconds + offset, spoken.ended_seconds + offset, confidence, speech
+            )
+            word.ends_segment = following - spoken.ended_seconds >= pause
+            if word.started + word.ended > 0:  # less than half of it was cut off before the stream was opened
+                words.append(word)
+        if not words:
+            return
+        self._words.extend(words)
+        onset = max(offset, 0.0)
+        segment_begins = [after.started for before, after in itertools.pairwise(words) if before.ends_segment]
+        if self.options.vad_events:
+            self._starts.extend([onset, *segment_begins])
+        if self.options.interim_results:
+            last = words[-1].ended + self._final_delay + 1.0
+            due = onset + self.delays.first_interim_seconds
+            while due < last:
+                self._interims.append(due)
+                due += self.delays.interim_every_seconds
+            self._interims.sort()
+
+    def _schedule_finals(self) -> None:
+        """For each segment whose end has been received."""
+        taken = {id(word) for final in self._finals for word in final.words}
+        open_words = [word for word in self._words if id(word) not in taken]
+        segment: list[_Word] = []
+        for word in open_words:
+            segment.append(word)
+            if not word.ends_segment:
+                continue
+            arrived = self.clock.arrival_of(word.ended)
+            if arrived is None:
+                return
+            endpointing = self.options.endpointing_seconds
+            silence = _OWN_PAUSE_SECONDS if endpointing is None else endpointing
+            due_at = arrived + max(self._final_delay, silence)
+            speech_final = endpointing is not None
+            self._finals.append(_Final(segment, due_at, word.ended + silence, speech_final))
+            segment = []
+
+    def _send_final(self, final: _Final) -> Sent:
+        done = {id(word) for word in final.words}
+        self._words = [word for word in self._words if id(word) not in done]
+        self._last_word_ended = final.words[-1].ended
+        if not self._words:
+            self._interims.clear()
+        last_of_finalize = self._finalizing and not self._finals
+        return self._results(
+            final.words, is_final=True, speech_final=final.speech_final, from_finalize=last_of_finalize
+        )
+
+    def _send_interims(self, heard: float) -> list[Sent]:
+        """One at most: a burst of audio gives one, not those that it has overtaken."""
+        due = [moment for moment in self._interims if moment <= heard]
+        if not due:
+            return []
+        self._interims = self._interims[len(due) :]
+        known = [word for word in self._words if word.known_at <= heard]
+        if not known and self._words and self._words[0].started < heard and self._words[0] is self._first_of_speech():
+            known = self._words[:1]
+        return [self._results(known, is_final=False)] if known else []
+
+    def _first_of_speech(self) -> _Word | None:
+        """The word by which the first interim of a speech is not empty, however short the delay."""
+        word = self._words[0]
+        return word if word.text == word.speech.words[0].text else None
+
+    def _results(
+        self, words: list[_Word], *, is_final: bool, speech_final: bool = False, from_finalize: bool = False
+    ) -> Sent:
+        spoken = [word for word in words if self.options.filler_words or _bare(word.text) not in _FILLERS]
+        shown = [self._shown(word) for word in spoken]
+        key = "punctuated_word" if self.options.punctuate else "word"
+        text = " ".join(word[key] for word in shown)
+        start, until = self._final_until, self.clock.seconds
+        if is_final:
+            until = words[-1].ended if words else until
+            self._final_until = until
+        confidence = sum(word.confidence for word in spoken) / len(spoken) if spoken else 0.0
+        message = {
+            "type": "Results",
+            "channel_index": [0, 1],
+            "start": round(start, 3),
+            "duration": round(max(0.0, until - start), 3),
+            "is_final": is_final,
+            "speech_final": speech_final,
+            "from_finalize": from_finalize,
+            "channel": {"alternatives": [{"transcript": text, "confidence": round(confidence, 4), "words": shown}]},
+            "metadata": {
+                "request_id": self.request_id,
+                "model_info": {"name": self.options.model, "version": "emulated", "arch": "nova-3"},
+                "model_uuid": "00000000-0000-4000-8000-000000000000",
+            },
+        }
+        speech = words[0].speech.name if words else ""
+        return Sent(message, speech, text, is_final, speech_final)
+
+    def _shown(self, word: _Word) -> Message:
+        bare = re.sub(r"[^\w'’-]", "", word.text).lower()
+        shown: Message = {
+            "word": bare,
+            "start": round(max(0.0, word.started), 3),
+            "end": round(word.ended, 3),
+            "confidence": word.confidence,
+        }
+        if self.options.punctuate:
+            shown["punctuated_word"] = word.text
+        return shown
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[^a-z]", "", text.lower())
