@@ -55,13 +55,25 @@ def test_a_click_after_the_detectors_stamp_is_no_speech() -> None:
     stream = np.concatenate([tone(0.5), noise(0.2), tone(0.005), noise(0.2)])
     ear = heard(stream)
     assert ear.find() == pytest.approx(100.705, abs=0.002)
-    assert ear.find(latest=100.6) == pytest.approx(100.5, abs=0.002)
+    assert ear.find(stamp=100.6) == pytest.approx(100.5, abs=0.002)
+
+
+def test_an_ending_that_is_lost_in_noise_is_told_by_the_detectors_stamp() -> None:
+    stream = np.concatenate([tone(0.5, peak=12_000), tone(0.3, peak=500), np.zeros(int(0.3 * RATE), np.int16)])
+    ear = heard((stream + noise(1.1, deviation=300)).astype(np.int16))
+    assert ear.find() == pytest.approx(100.5, abs=0.01)
+    assert ear.find(stamp=100.85) == pytest.approx(100.8, abs=0.01)
+    assert heard(stream).find(stamp=100.95) == pytest.approx(100.8, abs=0.01)
 
 
 def test_nothing_is_found_in_silence_or_before_any_frame() -> None:
     assert EndOfSpeech(RATE).find() is None
     assert heard(np.zeros(RATE, np.int16)).find() is None
-    assert heard(np.concatenate([tone(0.5), noise(0.5)])).find(latest=99.0) is None
+
+
+def test_a_stamp_is_better_than_nothing() -> None:
+    assert EndOfSpeech(RATE).find(stamp=99.0) == pytest.approx(98.955)
+    assert heard(np.concatenate([tone(0.5), noise(0.5)])).find(stamp=99.0) == pytest.approx(98.955)
 
 
 def test_speech_that_ended_long_ago_is_forgotten() -> None:
