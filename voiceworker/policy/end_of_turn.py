@@ -1,0 +1,210 @@
+"""Has the caller finished? Decides when his turn is taken; pure.
+
+The framework asks its turn model once, 0.2 s into a silence, and a wrong "unlikely" costs the whole longest delay.
+Here the question stays open while the silence grows: what was said sets how long a silence may be taken for a pause
+(nobody stops at "my number is", and little follows a goodbye), and the model's verdict, asked again now and then,
+shortens the wait within these bounds. In other words: the probability that is needed falls with the silence, from
+`sure_likelihood` at the soonest moment to nothing at the latest.
+
+What happens is told by the methods, each with `now` in seconds of any monotonic clock; what is to be done comes out
+of `due(now)`, and `deadline()` says when to ask again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Completeness = Literal["closed", "complete", "neutral", "dictating", "unfinished"]
+"""How a text looks to `policy/utterances.py`, which explains the five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    soonest_seconds: float
+    "silence before the turn is taken when the model is sure of its end"
+    latest_seconds: float
+    "silence before the turn is taken whatever the model says"
+
+    def paced(self, pace: float) -> Patience:
+        return Patience(self.soonest_seconds * pace, self.latest_seconds * pace)
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfTurnSettings:
+    """The silences count from the voice detector's last speech, which lies 0.05 to 0.1 s after the true end."""
+
+    closed: Patience = Patience(0.2, 0.3)
+    "people leave 0.2 s between turns (Stivers 2009); nothing is to be expected any more"
+    complete: Patience = Patience(0.2, 0.7)
+    "a whole sentence: the only question is whether another one follows"
+    neutral: Patience = Patience(0.25, 0.9)
+    "pauses inside a sentence rarely last longer, at a place where it could have ended"
+    dictating: Patience = Patience(0.8, 1.6)
+    "the next group of digits or letters comes after 1 to 1.5 s; the voice falls at the end of every group"
+    unfinished: Patience = Patience(0.7, 2.0)
+    "the words outweigh the model; but a caller who does not go on must not wait for ever"
+    sure_likelihood: float = 0.7
+    "a likelihood from which the soonest moment is good enough; 0.5 is the model's own threshold"
+    ask_after_seconds: tuple[float, ...] = (0.2, 0.4, 0.6)
+    "silences at which the model is asked: it hears 1.2 s, so that later there is too little speech left to judge"
+    words_seconds: float = 1.5
+    "how long the final form of words that were heard is waited for, beyond their last change"
+    sound_seconds: float = 1.0
+    "silence that words of the last sound are waited for when none of it has been recognised yet: it may be a cough"
+    shortest_sound_seconds: float = 0.15
+    "a sound shorter than this is no word"
+
+    def paced(self, pace: float) -> EndOfTurnSettings:
+        """The same with every bound `pace` times as long: below 1 is more eager, above it more patient."""
+        return replace(
+            self,
+            closed=self.closed.paced(pace),
+            complete=self.complete.paced(pace),
+            neutral=self.neutral.paced(pace),
+            dictating=self.dictating.paced(pace),
+            unfinished=self.unfinished.paced(pace),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the caller has said in this turn, as far as it is recognised."""
+
+    completeness: Completeness
+    reason: str
+    final: bool
+    "nothing of it may still change"
+    any_final: bool = True
+    "some of it is final: without, there is no turn that could be taken"
+
+
+@dataclass(frozen=True, slots=True)
+class AskModel:
+    """Ask the turn model, then tell `scored`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The turn is over: take it."""
+
+    waited_seconds: float
+    "silence until now"
+    reason: str
+    likelihood: float | None
+    "the model's last word, None when it has not answered"
+
+
+Command = AskModel | Commit
+
+
+@dataclass(slots=True)
+class _Silence:
+    began_at: float
+    wordless: bool
+    "nothing has been recognised yet of the sound before it"
+    asked: int = 0
+    "how many of the moments for asking the model have passed"
+    asking: bool = False
+    likelihood: float | None = None
+    committed: bool = False
+
+
+@dataclass(slots=True)
+class EndOfTurn:
+    settings: EndOfTurnSettings = field(default_factory=EndOfTurnSettings)
+    "may be exchanged at any time"
+    _now: float = field(default=float("-inf"), init=False)
+    _silence: _Silence | None = field(default=None, init=False)
+    _sound_since: float | None = field(default=None, init=False)
+    _words: Words | None = field(default=None, init=False)
+    _words_at: float = field(default=float("-inf"), init=False)
+
+    # --- what happens ---
+
+    def silence_started(self, now: float, *, began_at: float) -> None:
+        """The caller has been silent since `began_at`; it takes the voice detector a while to say so."""
+        self._pass(now)
+        sound = self._sound_since
+        wordless = (
+            sound is not None and self._words_at < sound and began_at - sound >= self.settings.shortest_sound_seconds
+        )
+        self._silence = _Silence(min(began_at, now), wordless)
+
+    def speech_resumed(self, now: float) -> None:
+        """Something sounds again: what was asked and said about the silence before is void."""
+        self._pass(now)
+        if self._silence is not None or self._sound_since is None:
+            self._sound_since = now
+        self._silence = None
+
+    def words_heard(self, now: float, words: Words) -> None:
+        """The recognised text of the turn has changed."""
+        self._pass(now)
+        self._words, self._words_at = words, now
+        if self._silence is not None:
+            self._silence.wordless = False
+
+    def scored(self, now: float, likelihood: float) -> None:
+        """The model's answer to `AskModel`, 0 to 1, scaled so that 0.5 is its own threshold for the language."""
+        self._pass(now)
+        if self._silence is not None:
+            self._silence.asking, self._silence.likelihood = False, likelihood
+
+    def turn_over(self, now: float) -> None:
+        """The turn was taken, or dropped: the next words begin a new one."""
+        self._pass(now)
+        self._silence = self._sound_since = self._words = None
+        self._words_at = float("-inf")
+
+    # --- what is to be done ---
+
+    def due(self, now: float) -> list[Command]:
+        """The commands whose time has come; one Commit for each silence at most."""
+        self._pass(now)
+        silence = self._silence
+        if silence is None or silence.committed:
+            return []
+        commit_at = self._commit_at(silence)
+        if commit_at is not None and now >= commit_at:
+            silence.committed = True
+            reason = self._words.reason if self._words is not None else ""
+            return [Commit(now - silence.began_at, reason, silence.likelihood)]
+        ask_at = self._ask_at(silence)
+        if ask_at is None or now < ask_at:
+            return []
+        moments = self.settings.ask_after_seconds
+        silence.asked = sum(silence.began_at + moment <= now for moment in moments)
+        silence.asking = True
+        return [AskModel()]
+
+    def deadline(self) -> float | None:
+        """When `due` has to be asked next, never in the past; None when only an event can change anything."""
+        silence = self._silence
+        if silence is None or silence.committed:
+            return None
+        moments = [at for at in (self._commit_at(silence), self._ask_at(silence)) if at is not None]
+        return max(min(moments), self._now) if moments else None
+
+    def _ask_at(self, silence: _Silence) -> float | None:
+        moments = self.settings.ask_after_seconds
+        if silence.asking or silence.asked >= len(moments):
+            return None
+        return silence.began_at + moments[silence.asked]
+
+    def _commit_at(self, silence: _Silence) -> float | None:
+        words, settings = self._words, self.settings
+        if words is None or not words.any_final:
+            return None
+        patience: Patience = getattr(settings, words.completeness)
+        latest = silence.began_at + patience.latest_seconds
+        if not words.final:
+            return max(latest, self._words_at + settings.words_seconds)
+        if silence.wordless:
+            return max(latest, silence.began_at + settings.sound_seconds)
+        doubt = 1 - min(1.0, (silence.likelihood or 0.0) / settings.sure_likelihood)
+        soonest = silence.began_at + patience.soonest_seconds
+        return soonest + (latest - soonest) * doubt
+
+    def _pass(self, now: float) -> None:
+        self._now = max(self._now, now)
