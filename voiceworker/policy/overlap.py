@@ -1,0 +1,441 @@
+"""The caller speaks while the agent does: go on, lower the voice, or stop? Pure.
+
+A person who is spoken over lowers the voice at once and decides a moment later. So does this: the voice detector's
+onset ducks (heard about 160 ms after the caller began), and the words, which come some 300 to 550 ms after it, decide
+whether the agent goes on ("mm-hmm", a cough) or stops ("stop", "but what does it cost?").
+
+What happens is told by the methods, each with `now` in seconds of any monotonic clock. After each of them, and at
+`deadline()`, ask `due(now)` and execute its commands in order; then act upon the verdict that `transcript` gave:
+a cut goes ahead of the text that caused it. A cut takes the duck with it: the gain is to be left alone until the
+playback has ended, and to be 1 for the next speech; no Restore follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Policy = Literal["duck_then_cut", "cut", "duck", "ignore"]
+"""duck_then_cut: lower the voice, then stop for words and go on after anything else.
+cut: stop at any voice.
+duck: lower the voice and finish the sentence, "stop" alone cuts; what was said is released when the agent has ended.
+ignore: go on as if nothing were heard; what was said is released when the agent has ended."""
+
+Situation = Literal["ordinary", "greeting", "reading_back", "tool_running", "important"]
+Kind = Literal["backchannel", "stop", "speech", "nothing"]
+Aside = Literal["no", "perhaps", "surely"]
+RestoreReason = Literal["backchannel", "wordless", "noise", "aside", "echo", "held", "situation", "agent_stopped"]
+"""wordless: the voice ended and no word came. noise: sound without words for longer than a duck may last. held: words
+that wait for the end of the speech. situation: the agent has come to a sentence that takes no notice of the caller."""
+CutReason = Literal["stop", "speech", "answer", "voice"]
+VerdictReason = Literal[
+    "agent_silent", "cut", "stop", "speech", "answer", "backchannel", "nothing", "undecided", "aside", "echo", "held"
+]
+
+
+class Words(Protocol):
+    """What the caller's language tells about a text; `backchannels.Backchannels` is one."""
+
+    def kind(self, text: str) -> Kind: ...
+
+    def answers(self, text: str) -> bool:
+        """A listener's word that would answer a yes/no question, too: "yes", "okay", "mm-hmm", but not "I see"."""
+        ...
+
+    def may_become(self, text: str) -> Literal["backchannel", "aside"] | None:
+        """What this unfinished text may turn out to be besides speech: "ye" a backchannel, "put it" an aside."""
+        ...
+
+    def aside(self, text: str) -> Aside:
+        """Whether these words are said to somebody else in the room."""
+        ...
+
+    def asks(self, heard: str, upcoming: str) -> bool:
+        """Whether the agent's present sentence, or the one just ended, asks what a listener's word would answer."""
+        ...
+
+    def repeats(self, text: str, said: str) -> bool:
+        """Whether the text is made of what the agent has said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapSettings:
+    policy: Policy = "duck_then_cut"
+    situations: Mapping[Situation, Policy] = field(default_factory=lambda: {"important": "ignore"})
+    "another policy while the agent is in this situation"
+    interims: bool = True
+    "whether the speech recogniser tells words while they are being spoken"
+    decide_seconds: float = 0.5
+    """an interim text that may still become a listener's word is waited for until this long after the onset: people's
+    "mm-hmm" has ended by then, and a yield begun then is still faster than the stock framework's 0.65 s"""
+    next_interim_seconds: float = 0.25
+    "and at least this long after such a text: interims come every 0.2 s"
+    restore_seconds: float = 0.3
+    "from the true end of a voice to the restore without words; a final comes 0.2 s after the end, plus transit"
+    longest_duck_seconds: float = 2.5
+    "sound without words lowers the voice no longer: then it is noise"
+    quiet_seconds: float = 1.0
+    "silence after such noise before a sound ducks again; inside speech people pause for less"
+    voiced_cut_seconds: float = 1.6
+    """without interims a voice of this length cuts: "yeah, okay, right" lasts 1.5 s, and a caller who is not given
+    the turn within 2 s feels ignored. With interims no sound without words cuts: speech has words by then"""
+    late_text_seconds: float = 1.5
+    "a text belongs to a voice that ended at most this long ago: the slow recognisers' 99 % time to final"
+    answer_seconds: float = 1.5
+    "a question can be answered this long after it was asked, when the agent talks on"
+    answer_grace_seconds: float = 0.2
+    "a question counts for a voice that began this little before it was recognised as one: heard text lags by a word"
+    closing_seconds: float = 0.25
+    """a listener's answering word that began in the last moment of the agent's speech is a turn ("at three." - "okay"):
+    listeners begin a median of 0.15 s before the end"""
+    aside_words: int = 6
+    "longest remark to somebody else; 0 lets every such remark cut"
+    aside_level_db: float = -6.0
+    "remarks that might be for the agent count as asides only if this much softer than the caller's usual level"
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Lower the agent's voice, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Raise the agent's voice again."""
+
+    reason: RestoreReason
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Stop the agent's speech."""
+
+    reason: CutReason
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Pass these final texts on now: they were withheld, and turned out to be part of a turn."""
+
+    texts: tuple[str, ...]
+
+
+Command = Duck | Restore | Cut | Release
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done with a transcript."""
+
+    pass_on: bool
+    "to the framework; otherwise it is withheld, and comes back in a `Release` if it has to be heard after all"
+    reason: VerdictReason
+
+
+@dataclass(slots=True)
+class _Breath:
+    """One run of the caller's voice, and the texts that belong to it."""
+
+    started_at: float
+    over_agent: bool
+    "it began while the agent was speaking"
+    asked: bool
+    "the agent had just asked something that a listener's word answers"
+    echo: bool = False
+    level_db: float | None = None
+    ended_at: float | None = None
+    heard: RestoreReason = "wordless"
+    "what its words are taken for so far"
+    worded: bool = False
+    passed: bool = False
+    "words of it were passed on, or a cut was made for it: whatever follows belongs to them"
+    undecided_since: float | None = None
+    undecided_until: float | None = None
+    withheld: list[tuple[float, str]] = field(default_factory=list)
+    "finals that go with the words that may follow in the same breath"
+
+
+class Overlap:
+    def __init__(self, settings: OverlapSettings, words: Words) -> None:
+        self._settings = settings
+        self._words = words
+        self._situation: Situation = "ordinary"
+        self._commands: list[Command] = []
+        self._told_at = float("-inf")
+        self._speaking = False
+        self._cut = False
+        self._ducked = False
+        self._agent_stopped_at: float | None = None
+        self._said = ""
+        self._asked_until: float | None = None
+        self._voice = False
+        self._breath: _Breath | None = None
+        self._wordless_since: float | None = None
+        "begin of the present stretch of sound without words, which short pauses do not end"
+        self._held: list[str] = []
+
+    # --- what happens ---
+
+    def agent_started(self, now: float, *, situation: Situation | None = None) -> None:
+        """The agent's speech becomes audible."""
+        self._agent_ended(now)
+        self._speaking, self._cut, self._said, self._asked_until = True, False, "", None
+        if situation is not None:
+            self._situation = situation
+        if self._voice and self._breath is not None and not self._breath.echo:
+            self._spoken_over(now)
+
+    def agent_stopped(self, now: float) -> None:
+        """The agent's speech has ended, or was cut and is no longer heard."""
+        self._agent_ended(now)
+
+    def agent_said(self, now: float, heard: str, upcoming: str = "") -> None:
+        """What was heard of the present speech, and what is known to follow; to be told with every word."""
+        self._said = f"{heard}{upcoming}"
+        if self._speaking and self._words.asks(heard, upcoming):
+            self._asked_until = now + self._settings.answer_seconds
+            breath = self._breath
+            if breath is not None and now <= breath.started_at + self._settings.answer_grace_seconds:
+                breath.asked = True
+
+    def agent_in(self, now: float, situation: Situation) -> None:
+        """The present speech has come to another kind of sentence."""
+        self._situation = situation
+        if self._ducked and self.policy == "ignore":
+            self._restore("situation", now)
+        if self.policy != "duck_then_cut" and self._breath is not None:
+            self._breath.undecided_until = None
+
+    def caller_started(self, now: float, *, echo: bool = False) -> None:
+        """The voice detector hears a voice. `echo`: it is what the agent is playing; may be told again, corrected."""
+        if self._voice and self._breath is not None:
+            return self._echo_judged(now, echo)
+        self._told_at, self._voice = now, True
+        last = self._breath
+        silent_since = last.ended_at if last is not None else None
+        if silent_since is not None and now - silent_since >= self._settings.quiet_seconds:
+            self._wordless_since = None
+        self._breath = self._new_breath(now)
+        self._breath.echo = echo
+        if not echo:
+            self._spoken_over(now)
+        return None
+
+    def caller_level(self, level_db: float) -> None:
+        """How loud the present voice is against the caller's usual level."""
+        if self._breath is not None:
+            self._breath.level_db = level_db
+
+    def caller_stopped(self, now: float, *, quiet_seconds: float = 0.0) -> None:
+        """The voice detector hears it no more; `quiet_seconds`: the silence that it needed to be sure."""
+        if self._voice and self._breath is not None:
+            self._voice = False
+            self._breath.ended_at = max(self._breath.started_at, now - quiet_seconds)
+
+    def transcript(self, now: float, text: str, *, final: bool) -> Verdict:
+        """The speech recogniser gives a text; the verdict is to be acted upon after the commands that are due."""
+        breath = self._breath_of_text(now)
+        if breath.echo and self._words.repeats(text, self._said):
+            return Verdict(False, "echo")
+        if self._words.kind(text) != "nothing":
+            breath.worded, self._wordless_since = True, now
+        if self._cut or not self._speaking:
+            return self._judge_after_speech(now, breath, text, final=final)
+        verdict = self._judge(now, breath, text, final=final)
+        if verdict.reason not in ("undecided", "nothing"):
+            breath.undecided_since = breath.undecided_until = None
+        match verdict.reason:
+            case "backchannel" | "aside" | "held" as heard:
+                breath.heard = heard
+                if final:
+                    self._keep(now, breath, text)
+        return verdict
+
+    # --- what is to be done ---
+
+    def due(self, now: float) -> list[Command]:
+        """The commands whose time has come, in the order of execution; each is given once."""
+        while (pending := self._next()) is not None and now >= pending[0]:
+            if isinstance(pending[1], Cut):
+                self._cut_speech(pending[1].reason, now)
+            else:
+                self._restore(pending[1].reason, now)
+        commands, self._commands = self._commands, []
+        return commands
+
+    def deadline(self) -> float | None:
+        """When `due` has to be asked next; None when nothing but an event can change anything."""
+        if self._commands:
+            return self._told_at
+        pending = self._next()
+        return None if pending is None else pending[0]
+
+    @property
+    def ducked(self) -> bool:
+        return self._ducked
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the present situation."""
+        return self._settings.situations.get(self._situation, self._settings.policy)
+
+    # --- what is to be made of it ---
+
+    def _judge(self, now: float, breath: _Breath, text: str, *, final: bool) -> Verdict:
+        """A text that comes while the agent is speaking."""
+        kind = self._words.kind(text)
+        if kind == "nothing":
+            return Verdict(False, "nothing")
+        reason: Literal["stop", "speech", "answer"] = "stop" if kind == "stop" else "speech"
+        if self.policy != "cut" and breath.over_agent:
+            if kind == "backchannel":
+                if not (breath.asked and self._words.answers(text)):
+                    return Verdict(False, "backchannel")
+                reason = "answer"
+            elif kind == "speech" and not breath.asked and self._is_aside(breath, text):
+                return Verdict(False, "aside")
+            elif kind == "speech" and not final and self._undecided(now, breath, text):
+                return Verdict(False, "undecided")
+        if self.policy == "ignore" or (self.policy == "duck" and reason != "stop"):
+            return Verdict(False, "held")
+        self._cut_speech(reason, now)
+        return Verdict(True, reason)
+
+    def _judge_after_speech(self, now: float, breath: _Breath, text: str, *, final: bool) -> Verdict:
+        """A text that comes when the agent is silent, or has just been told to stop: everything is a turn of the
+        caller's, except a listener's word that was said while the agent spoke."""
+        listener = breath.over_agent and not breath.asked and self._words.kind(text) == "backchannel"
+        if not breath.passed and listener and not self._closes(breath, text):
+            if final:
+                breath.withheld.append((now, text))
+            return Verdict(False, "backchannel")
+        self._release(now, breath)
+        breath.passed = breath.passed or breath.over_agent
+        return Verdict(True, "cut" if self._cut else "agent_silent")
+
+    def _closes(self, breath: _Breath, text: str) -> bool:
+        stopped_at = self._agent_stopped_at
+        last_moment = stopped_at is not None and breath.started_at >= stopped_at - self._settings.closing_seconds
+        return last_moment and self._words.answers(text)
+
+    def _keep(self, now: float, breath: _Breath, text: str) -> None:
+        """A final that is withheld: the caller has said what he said."""
+        if breath.heard == "held":
+            self._held.append(text)
+        else:
+            breath.withheld.append((now, text))
+        if self._ducked:
+            self._restore(breath.heard, now)
+
+    def _is_aside(self, breath: _Breath, text: str) -> bool:
+        if len(text.split()) > self._settings.aside_words:
+            return False
+        aside = self._words.aside(text)
+        soft = breath.level_db is not None and breath.level_db <= self._settings.aside_level_db
+        return aside == "surely" or (aside == "perhaps" and soft)
+
+    def _undecided(self, now: float, breath: _Breath, text: str) -> bool:
+        """Whether an interim is to be waited for: it may become something else than speech, and there is time."""
+        becoming = self._words.may_become(text)
+        if becoming is None or self.policy != "duck_then_cut":
+            return False
+        if breath.undecided_since is None:
+            breath.undecided_since = now
+        patience = self._settings.next_interim_seconds * (2 if becoming == "aside" else 1)
+        until = max(breath.started_at + self._settings.decide_seconds, breath.undecided_since + patience)
+        breath.undecided_until = until
+        return now < until
+
+    def _next(self) -> tuple[float, Restore | Cut] | None:
+        """What time alone will bring, and when."""
+        breath, settings = self._breath, self._settings
+        if breath is None or not self._speaking or self._cut:
+            return None
+        quiet_from = None
+        if not self._voice or breath.echo:
+            quiet_from = breath.started_at if breath.ended_at is None else breath.ended_at
+        if breath.undecided_until is not None:
+            at = breath.undecided_until
+            return (at if quiet_from is None else max(at, quiet_from + settings.restore_seconds)), Cut("speech")
+        coming: list[tuple[float, Restore | Cut]] = []
+        if self._ducked:
+            assert self._wordless_since is not None
+            coming.append((self._wordless_since + settings.longest_duck_seconds, Restore("noise")))
+            if quiet_from is not None:
+                wait = settings.restore_seconds if breath.heard == "wordless" else 0.0
+                coming.append((quiet_from + wait, Restore(breath.heard)))
+            mute = not settings.interims and breath.over_agent and not breath.worded
+            if mute and quiet_from is None and self.policy == "duck_then_cut":
+                coming.append((breath.started_at + settings.voiced_cut_seconds, Cut("voice")))
+        return min(coming, key=lambda pending: pending[0], default=None)
+
+    def _spoken_over(self, now: float) -> None:
+        """A voice is there while the agent speaks."""
+        if self._wordless_since is None:
+            self._wordless_since = now
+        if not self._speaking or self._cut:
+            return
+        if self.policy == "cut":
+            self._cut_speech("voice", now)
+            return
+        noise = now >= self._wordless_since + self._settings.longest_duck_seconds
+        if self.policy != "ignore" and not self._ducked and not noise:
+            self._ducked = True
+            self._tell(Duck(), now)
+
+    def _echo_judged(self, now: float, echo: bool) -> None:
+        assert self._breath is not None
+        self._breath.echo = echo
+        if not echo:
+            self._spoken_over(now)
+        elif self._ducked:
+            self._restore("echo", now)
+
+    def _agent_ended(self, now: float) -> None:
+        if not self._speaking:
+            return
+        self._speaking, self._cut, self._agent_stopped_at = False, False, now
+        if self._ducked:
+            self._restore("agent_stopped", now)
+        if self._breath is not None:
+            self._breath.undecided_since = self._breath.undecided_until = None
+        self._release(now, None)
+
+    def _cut_speech(self, reason: CutReason, now: float) -> None:
+        self._cut, self._ducked = True, False
+        self._tell(Cut(reason), now)
+        if self._breath is not None:
+            self._breath.passed = True
+            self._breath.undecided_since = self._breath.undecided_until = None
+        self._release(now, self._breath)
+
+    def _restore(self, reason: RestoreReason, now: float) -> None:
+        self._ducked = False
+        self._tell(Restore(reason), now)
+
+    def _release(self, now: float, breath: _Breath | None) -> None:
+        """Give back what was held for the end of the speech, and what belongs to the words that pass now."""
+        texts, self._held = self._held, []
+        if breath is not None:
+            texts = [*texts, *(text for at, text in breath.withheld if now - at <= self._settings.late_text_seconds)]
+            breath.withheld.clear()
+        if texts:
+            self._tell(Release(tuple(texts)), now)
+
+    def _tell(self, command: Command, now: float) -> None:
+        self._told_at = now
+        self._commands.append(command)
+
+    def _breath_of_text(self, now: float) -> _Breath:
+        """The voice that a text belongs to; the detector may have missed it."""
+        last = self._breath
+        if last is None or (last.ended_at is not None and now - last.ended_at > self._settings.late_text_seconds):
+            last = self._breath = self._new_breath(now)
+            last.ended_at = now
+        return last
+
+    def _new_breath(self, now: float) -> _Breath:
+        asked = self._asked_until is not None and (now <= self._asked_until or not self._speaking)
+        return _Breath(now, over_agent=self._speaking and not self._cut, asked=asked)
