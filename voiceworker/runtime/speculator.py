@@ -1,0 +1,402 @@
+"""Prepares replies before the caller's turn is over: the driver of policy/speculation.py.
+
+The framework's preemptive generation is the engine. `speculate` stands in the agent's `stt_node` and adds the
+PREFLIGHT_TRANSCRIPT events that start it; `thinking` stands in `llm_node`, `speaking` in `tts_node`: they hold back
+what the policy has not granted until the turn is committed, and count what each reply has cost.
+
+The session has to be made with `PREEMPTIVE_GENERATION`: the limits are the policy's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import aclosing
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from livekit.agents import (
+    AgentSession,
+    ConversationItemAddedEvent,
+    SpeechCreatedEvent,
+    UserStateChangedEvent,
+    llm,
+    stt,
+)
+from livekit.agents.types import FlushSentinel
+from livekit.agents.voice import SpeechHandle
+from livekit.agents.voice.turn import PreemptiveGenerationOptions
+
+from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead
+from voiceworker.runtime.tasks import Tasks
+
+PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
+    enabled=True, preemptive_tts=True, max_retries=1000, max_speech_duration=3600.0
+)
+
+Chunk = llm.ChatChunk | str | FlushSentinel
+
+_CHARACTERS_PER_TOKEN = 4.0
+"OpenAI's rule of thumb for English, until the first answer has told better"
+
+
+# --- the replies, and what each may do ---
+
+
+@dataclass(eq=False, slots=True)
+class _Reply:
+    """One speech of the agent, from its making by the framework to its end."""
+
+    handle: SpeechHandle
+    attempt: int | None = None
+    "the policy's attempt that it is"
+    ask: asyncio.Event = field(default_factory=asyncio.Event)
+    "the LLM may be asked"
+    synthesize: asyncio.Event = field(default_factory=asyncio.Event)
+    "the first clause may be synthesized"
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    "the turn is committed: everything may go on"
+    tokens: int = 0
+    characters: int = 0
+
+    def open_if_committed(self) -> bool:
+        """True when it has just been opened."""
+        if self.opened.is_set() or not self.handle.scheduled:
+            return False
+        for event in (self.ask, self.synthesize, self.opened):
+            event.set()
+        return True
+
+
+_reply: ContextVar[_Reply | None] = ContextVar("reply", default=None)
+"whose llm_node or tts_node is running: set when the framework makes the speech, inherited by the speech's tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    error: Exception | None
+
+
+class _Woken:
+    """Something has changed besides the transcript."""
+
+
+_Item = stt.SpeechEvent | _Ended | _Woken
+
+
+class Speculator:
+    def __init__(
+        self,
+        policy: Speculation,
+        completeness: Callable[[str], Completeness],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`completeness` judges a text that may go on; `clock` has to run as the event loop's own does."""
+        self._policy = policy
+        self._completeness = completeness
+        self._clock = clock
+        self._session: AgentSession[Any] | None = None
+        self._replies: set[_Reply] = set()
+        self._inbox: asyncio.Queue[_Item] | None = None
+        self._segment: stt.SpeechData | None = None
+        "the running segment as it was last recognised"
+        self._segment_final = False
+        self._grant: Speculate | None = None
+        "for the reply that the framework is about to make"
+        self._grant_aloud = False
+        self._held: _Reply | None = None
+        "made by the framework for the last final transcript, not granted so far"
+        self._characters_per_token = _CHARACTERS_PER_TOKEN
+
+    def attach(self, session: AgentSession[Any]) -> None:
+        """Before the session starts."""
+        self._session = session
+        session.on("speech_created", self._speech_created)
+        session.on("conversation_item_added", self._item_added)
+        session.on("agent_state_changed", self._changed)
+        session.on("user_state_changed", self._user_state_changed)
+
+    def voice(self, *, speaking: bool) -> None:
+        """The voice detector's raw verdict, as soon as it is known; without it the framework's later one counts."""
+        self._policy.voice(self._clock(), speaking=speaking)
+        self._wake()
+
+    # --- the transcript ---
+
+    async def speculate(self, events: AsyncIterable[stt.SpeechEvent]) -> AsyncGenerator[stt.SpeechEvent, None]:
+        """The same events, with preflight transcripts where the policy grants an attempt.
+
+        A final transcript that says the same as the attempt's words gets the attempt's spelling: the framework keeps
+        a prepared reply only for exactly the same text. What `events` raises is raised here.
+        """
+        inbox: asyncio.Queue[_Item] = asyncio.Queue()
+        tasks = Tasks()
+        self._inbox = inbox
+        tasks.spawn(_fill(inbox, events), "transcripts to speculate on")
+        try:
+            while True:
+                match await self._next(inbox):
+                    case stt.SpeechEvent() as event:
+                        for told in self._heard(event):
+                            yield told
+                    case _Ended(error):
+                        if error is not None:
+                            raise error
+                        return
+                    case _:
+                        preflight = self._decide()
+                        if preflight is not None:
+                            yield preflight
+        finally:
+            if self._inbox is inbox:
+                self._inbox = None
+            await tasks.aclose()
+
+    async def _next(self, inbox: asyncio.Queue[_Item]) -> _Item | None:
+        """None when the policy's deadline has come."""
+        deadline = self._policy.deadline() if self._may_start() else None
+        try:
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self._clock())):
+                return await inbox.get()
+        except TimeoutError:
+            return None
+
+    def _heard(self, event: stt.SpeechEvent) -> list[stt.SpeechEvent]:
+        kinds = stt.SpeechEventType
+        if event.type not in (kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT) or not event.alternatives:
+            return [event]
+        data, now = event.alternatives[0], self._clock()
+        if not data.text.strip():
+            return [event]
+        self._held = None
+        self._segment, self._segment_final = data, event.type is kinds.FINAL_TRANSCRIPT
+        if self._segment_final:
+            settled = self._policy.settle(data.text)
+            if settled != data.text:
+                event = replace(event, alternatives=[replace(data, text=settled), *event.alternatives[1:]])
+            self._policy.final(settled, self._completeness(settled), now)
+            self._decide()
+            return [event]
+        self._policy.interim(data.text, self._completeness(data.text), now)
+        preflight = self._decide()
+        return [event] if preflight is None else [event, preflight]
+
+    def _decide(self) -> stt.SpeechEvent | None:
+        """Does what the policy grants; the preflight transcript, where one is needed to start the framework."""
+        if not self._may_start():
+            return None
+        started: stt.SpeechEvent | None = None
+        for command in self._policy.due(self._clock()):
+            match command:
+                case Speculate():
+                    started = self._begin(command)
+                case SynthesizeAhead(attempt):
+                    self._begin_synthesis(attempt)
+        return started
+
+    def _begin(self, command: Speculate) -> stt.SpeechEvent | None:
+        if self._held is not None and not self._held.handle.scheduled:
+            self._held.attempt = command.attempt
+            self._held.ask.set()
+            self._held = None
+            return None
+        self._drop_grant()
+        self._grant, self._grant_aloud = command, False
+        if self._segment_final or self._segment is None:
+            return None  # the final transcript itself starts the framework
+        data = replace(self._segment, text=command.text)
+        return stt.SpeechEvent(type=stt.SpeechEventType.PREFLIGHT_TRANSCRIPT, alternatives=[data])
+
+    def _begin_synthesis(self, attempt: int) -> None:
+        if self._grant is not None and self._grant.attempt == attempt:
+            self._grant_aloud = True
+        for reply in self._replies:
+            if reply.attempt == attempt:
+                reply.synthesize.set()
+
+    def _drop_grant(self) -> None:
+        """The framework has not made use of it."""
+        if self._grant is not None:
+            self._policy.discarded(self._grant.attempt, tokens=0, characters=0)
+            self._grant = None
+
+    def _may_start(self) -> bool:
+        """The framework prepares nothing while it speaks (AgentActivity.on_preemptive_generation)."""
+        speech = None if self._session is None else self._session.current_speech
+        return speech is None or speech.interrupted
+
+    def _wake(self) -> None:
+        if self._inbox is not None:
+            self._inbox.put_nowait(_Woken())
+
+    # --- what the session tells ---
+
+    def _speech_created(self, event: SpeechCreatedEvent) -> None:
+        """Called before the tasks of the speech are made, within the context that they inherit."""
+        reply = _Reply(event.speech_handle)
+        _reply.set(reply)
+        self._replies.add(reply)
+        reply.handle.add_done_callback(lambda _: self._done(reply))
+        if event.source == "say":
+            return
+        if self._grant is None:
+            self._held = reply
+            return
+        reply.attempt = self._grant.attempt
+        reply.ask.set()
+        if self._grant_aloud:
+            reply.synthesize.set()
+        self._grant = None
+
+    def _item_added(self, event: ConversationItemAddedEvent) -> None:
+        self._changed(event)
+        if isinstance(event.item, llm.ChatMessage) and event.item.role == "user":
+            self._held = None
+            self._drop_grant()
+            self._policy.turn_ended()
+
+    def _changed(self, _: object) -> None:
+        for reply in self._replies:
+            if reply.open_if_committed() and reply.attempt is not None:
+                self._policy.reused(reply.attempt)
+        self._wake()
+
+    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
+        if event.new_state in ("speaking", "listening"):
+            self.voice(speaking=event.new_state == "speaking")
+
+    def _done(self, reply: _Reply) -> None:
+        self._replies.discard(reply)
+        if self._held is reply:
+            self._held = None
+        if reply.handle.scheduled:
+            if reply.open_if_committed() and reply.attempt is not None:
+                self._policy.reused(reply.attempt)
+            self._policy.used(reply.tokens, reply.characters)
+        elif reply.attempt is not None:
+            self._policy.discarded(reply.attempt, reply.tokens, reply.characters)
+        self._wake()
+
+    # --- taps on the reply ---
+
+    async def thinking(
+        self, context: llm.ChatContext, ask: Callable[[], AsyncGenerator[Chunk, None]]
+    ) -> AsyncGenerator[Chunk, None]:
+        """The answer of `ask`, asked when the policy or the turn allows it; its tokens are counted.
+
+        Of an answer that was cut off nobody tells the tokens: they are estimated from its characters, at the rate of
+        the answers that told them.
+        """
+        reply = _reply.get()
+        if reply is not None:
+            reply.open_if_committed()
+            await reply.ask.wait()
+        prompt_characters, answered_characters = _characters(context), 0
+        before = 0 if reply is None else reply.tokens
+        self._policy.asked(tokens := self._tokens(prompt_characters))
+        if reply is not None:
+            reply.tokens = before + tokens  # paid even if no answer comes
+        async with aclosing(ask()) as answer:
+            async for chunk in answer:
+                usage = chunk.usage if isinstance(chunk, llm.ChatChunk) else None
+                answered_characters += _length(chunk)
+                tokens = self._tokens(prompt_characters + answered_characters)
+                if usage is not None and usage.prompt_tokens and usage.total_tokens:
+                    tokens = usage.total_tokens
+                    self._characters_per_token = max(1.0, prompt_characters / usage.prompt_tokens)
+                    self._policy.asked(usage.prompt_tokens)
+                if reply is not None:
+                    reply.tokens = before + tokens
+                yield chunk
+
+    async def speaking(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        """The text for the TTS: at most the first clause before the turn is committed; its characters are counted."""
+        reply = _reply.get()
+        if reply is None:
+            async for part in text:
+                yield part
+            return
+        reply.open_if_committed()
+        await reply.synthesize.wait()
+        async for part in first_clause_gate(text, reply.opened.wait):
+            reply.characters += len(part)
+            yield part
+
+    def _tokens(self, characters: int) -> int:
+        return round(characters / self._characters_per_token)
+
+
+async def _fill(inbox: asyncio.Queue[_Item], events: AsyncIterable[stt.SpeechEvent]) -> None:
+    error: Exception | None = None
+    try:
+        async for event in events:
+            inbox.put_nowait(event)
+    except Exception as failure:  # not handled but carried over, to be raised where the events are read
+        error = failure
+    inbox.put_nowait(_Ended(error))
+
+
+def _length(chunk: Chunk) -> int:
+    if isinstance(chunk, str):
+        return len(chunk)
+    if isinstance(chunk, FlushSentinel) or chunk.delta is None:
+        return 0
+    calls = sum(len(call.name) + len(call.arguments) for call in chunk.delta.tool_calls)
+    return len(chunk.delta.content or "") + calls
+
+
+def _characters(context: llm.ChatContext) -> int:
+    count = 0
+    for item in context.items:
+        match item:
+            case llm.ChatMessage():
+                count += len(item.text_content or "")
+            case llm.FunctionCall():
+                count += len(item.name) + len(item.arguments)
+            case llm.FunctionCallOutput():
+                count += len(item.output)
+            case _:
+                pass
+    return count
+
+
+# --- the first clause ---
+
+_SHORTEST_CLAUSE = 10
+"characters: less is often no clause (Dr. , No. ), and is over before the rest is synthesized"
+
+_LONGEST_CLAUSE = 80
+"characters: without any mark, so much goes ahead, up to the end of a word"
+
+_CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*\s+|[。，！？；：、।॥]\s*""")
+
+
+async def first_clause_gate(
+    text: AsyncIterable[str], opened: Callable[[], Awaitable[object]]
+) -> AsyncGenerator[str, None]:
+    """Passes the first clause of `text` as it comes, and the rest after `opened()` has returned."""
+    passed, waiting = "", True
+    async for part in text:
+        if waiting and (end := first_clause_end(passed + part)) is not None:
+            cut = max(0, end - len(passed))
+            if part[:cut]:
+                yield part[:cut]
+            await opened()
+            waiting, part = False, part[cut:]
+        passed += part if waiting else ""
+        if part:
+            yield part
+
+
+def first_clause_end(text: str) -> int | None:
+    """Where the first clause ends, spaces included; None while it goes on."""
+    for mark in _CLAUSE_END.finditer(text):
+        if _SHORTEST_CLAUSE <= mark.end() <= _LONGEST_CLAUSE:
+            return mark.end()
+    if len(text) <= _LONGEST_CLAUSE:
+        return None
+    return max(text.rfind(" ", 0, _LONGEST_CLAUSE) + 1, 0) or _LONGEST_CLAUSE
