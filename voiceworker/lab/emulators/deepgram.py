@@ -182,9 +182,10 @@ class _Listening:
                     await self._socket.send_json(self._metadata())
                     await self._socket.close()
                     return
-                due_at = self._transcriber.next_due_at()
+                moments = (self._transcriber.next_due_at(), self._job.next_strike_at(self._opened_at))
+                next_at = min((moment for moment in moments if moment is not None), default=None)
+                timeout = None if next_at is None else max(0.0, next_at - time.perf_counter())
                 with contextlib.suppress(TimeoutError):
-                    timeout = None if due_at is None else max(0.0, due_at - time.perf_counter())
                     async with asyncio.timeout(timeout):
                         await self._changed.wait()
 

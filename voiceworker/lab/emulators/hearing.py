@@ -26,7 +26,9 @@ _ENOUGH_SECONDS = 0.12
 "of it must have been heard"
 _ALIKE = 0.5
 "correlation from which it is that speech; chance gives 0.1, noise as loud as the speech leaves 0.7"
-_STEP_SECONDS = 0.02
+_QUIET = 50
+"a sample; where none is louder nobody speaks, and nothing is compared"
+_STEP_SECONDS = 0.03
 "of new audio, after which it is looked at again"
 
 _Floats = npt.NDArray[np.float32]
@@ -43,9 +45,17 @@ class Expected:
     heard_at: dict[str, float] = field(default_factory=dict)
     "by API key: when its first sample arrived there"
 
+    def is_late(self, now: float) -> bool:
+        """Speech that begins to arrive at this moment is not it."""
+        return now > self.started_at + WINDOW_SECONDS
+
     def is_over(self, now: float) -> bool:
-        """No stream can begin to hear it any more."""
-        return now > self.started_at + WINDOW_SECONDS + _BEGINNING_SECONDS
+        """No stream can find it any more."""
+        return self.is_late(now - _BEGINNING_SECONDS)
+
+    def is_past(self, now: float) -> bool:
+        """It has been said."""
+        return self.is_late(now - self.speech.seconds)
 
 
 class Expectations:
@@ -59,9 +69,10 @@ class Expectations:
         beginning = soxr.resample(samples.astype(np.float32), SAMPLE_RATE, _RATE)
         self._all.append(Expected(speech, started_at, api_key, beginning))
 
-    def for_stream(self, api_key: str) -> Iterator[Expected]:
-        """Those with words, whoever has heard them already."""
-        return (one for one in self._all if one.speech.words and one.api_key in (None, api_key))
+    def for_stream(self, api_key: str, now: float) -> Iterator[Expected]:
+        """Those with words that may be heard now, whoever has heard them already."""
+        mine = (one for one in self._all if one.api_key in (None, api_key) and not one.is_past(now))
+        return (one for one in mine if one.speech.words)
 
     def unheard(self, now: float | None = None) -> list[Speech]:
         moment = time.perf_counter() if now is None else now
@@ -139,10 +150,10 @@ class Ear:
             return []
         self._looked_at = end
         found = []
-        for expected in self._expectations.for_stream(self._api_key):
+        for expected in self._expectations.for_stream(self._api_key, now):
             if expected in self._bound:
                 continue
-            started = self._resumed(expected, now) if expected.is_over(now) else self._found(expected)
+            started = self._resumed(expected) if expected.is_over(now) else self._found(expected)
             if started is not None:
                 self._bound.append(expected)
                 found.append(Bound(expected.speech, started))
@@ -153,14 +164,15 @@ class Ear:
         begin = max(0, round(earliest * _RATE) - self._forgotten)
         place = _place_of(expected.beginning, self._audio[begin:])
         if place is None:
-            return self._resumed(expected, self._opened_at)
+            return self._resumed(expected)
         started = (self._forgotten + begin + place) / _RATE
         arrived_at = self._clock.arrival_of(started)
-        if arrived_at is not None:
-            expected.heard_at.setdefault(self._api_key, arrived_at)
+        if arrived_at is None or expected.is_late(arrived_at):
+            return None
+        expected.heard_at.setdefault(self._api_key, arrived_at)
         return started
 
-    def _resumed(self, expected: Expected, now: float) -> float | None:
+    def _resumed(self, expected: Expected) -> float | None:
         """A stream that was opened anew in the midst of the speech hears the rest of it, placed by the clock."""
         heard_at = expected.heard_at.get(self._api_key)
         if heard_at is None or not heard_at < self._opened_at < heard_at + expected.speech.seconds:
@@ -173,7 +185,7 @@ def _place_of(beginning: _Floats, audio: _Floats) -> int | None:
     """Where in `audio` the beginning of the speech begins; its end may be still to come."""
     enough = min(round(_ENOUGH_SECONDS * _RATE), len(beginning))
     places = len(audio) - enough + 1
-    if places < 1:
+    if places < 1 or float(np.abs(audio).max()) < _QUIET:
         return None
     size = 1 << (len(audio) + len(beginning) - 1).bit_length()
     spectrum = np.fft.rfft(audio, size) * np.conj(np.fft.rfft(beginning, size))

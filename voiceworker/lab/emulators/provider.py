@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -16,9 +16,23 @@ from voiceworker.lab.emulators.delays import Delays
 from voiceworker.lab.emulators.faults import Faults, FaultsOfRequest
 from voiceworker.lab.emulators.requests import Request, Transcript
 
+_REFUSING_SECONDS = 0.05
+"an HTTP client that repeats at once what was refused is refused again; the caller sees one refusal"
+
 
 class FaultError(ConnectionError):
-    """The emulator has cut the connection, as a fault told it to. The web server takes it for a lost client."""
+    """The emulator has cut the connection, as a fault told it to."""
+
+
+@web.middleware
+async def forgive_lost_clients(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A connection that is gone, by a fault or by the client, is no error of the server."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        return web.Response(status=499)
 
 
 @dataclass(slots=True)
@@ -29,21 +43,33 @@ class Provider:
     bill: Bill = field(default_factory=Bill)
     requests: list[Request] = field(default_factory=list)
     transcripts: list[Transcript] = field(default_factory=list)
+    _refused: dict[tuple[str, Role], float] = field(default_factory=dict)
+    "until when"
 
-    def begin(self, role: Role, http: web.Request, faults: FaultsOfRequest | None = None) -> Job:
-        """Counts and logs a request. `faults`: drawn already, when the connection was opened."""
+    def draw(self, role: Role, http: web.Request) -> FaultsOfRequest:
+        """The faults of the next request. Raises FaultError when it repeats what was just refused."""
+        who = (api_key_of(http), role)
+        if time.perf_counter() < self._refused.get(who, 0.0):
+            abort(http)
+            raise FaultError("refuse")
+        faults = self.faults.next_request(role, who[0])
+        if faults.of_kind("refuse"):
+            self._refused[who] = time.perf_counter() + _REFUSING_SECONDS
+        return faults
+
+    def begin(self, role: Role, http: web.Request, faults: FaultsOfRequest) -> Job:
+        """Counts and logs a request."""
         api_key = api_key_of(http)
         log = Request(role, api_key, http.path, time.perf_counter(), dict(http.query))
         self.requests.append(log)
         account = self.bill.account(api_key, role)
         account.requests += 1
-        drawn = self.faults.next_request(role, api_key) if faults is None else faults
-        return Job(http, log, account, drawn, self.delays)
+        return Job(http, log, account, faults, self.delays)
 
     @contextlib.asynccontextmanager
     async def serving(self, role: Role, http: web.Request) -> AsyncIterator[Job]:
         """A request from its beginning to its end, whoever ends it."""
-        job = self.begin(role, http)
+        job = self.begin(role, http, self.draw(role, http))
         try:
             yield job
         except (asyncio.CancelledError, ConnectionError):
@@ -91,6 +117,11 @@ class Job:
             self.log.failed = "stall"
             await asyncio.sleep(stall.seconds)
 
+    def next_strike_at(self, answering_since: float) -> float | None:
+        """When a fault strikes an answer that began then, though nothing is sent."""
+        waiting = [self.faults.of_kind("reset"), None if self._stalled else self.faults.of_kind("stall")]
+        return min((answering_since + fault.after_seconds for fault in waiting if fault is not None), default=None)
+
     def sent_first_byte(self) -> None:
         if self.log.first_byte_at is None:
             self.log.first_byte_at = time.perf_counter()
@@ -108,8 +139,7 @@ class Job:
     def cut(self, fault: str) -> None:
         """Ends the connection without a word. Raises FaultError."""
         self._fail(fault)
-        if self.http.transport is not None:
-            self.http.transport.abort()
+        abort(self.http)
         raise FaultError(fault)
 
     def _fail(self, fault: str) -> None:
@@ -123,6 +153,11 @@ async def sleep_until(moment: float) -> None:
     delay = moment - time.perf_counter()
     if delay > 0:
         await asyncio.sleep(delay)
+
+
+def abort(http: web.Request) -> None:
+    if http.transport is not None:
+        http.transport.abort()
 
 
 def api_key_of(http: web.Request) -> str:

@@ -12,7 +12,7 @@ from voiceworker.lab.emulators.delays import TYPICAL, Delays
 from voiceworker.lab.emulators.faults import Fault, Faults
 from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.openai import OpenAI
-from voiceworker.lab.emulators.provider import Provider
+from voiceworker.lab.emulators.provider import Provider, forgive_lost_clients
 from voiceworker.lab.emulators.replies import Replies, Sentences
 from voiceworker.lab.emulators.requests import Request, Transcript
 from voiceworker.lab.speech import Speech
@@ -43,7 +43,7 @@ class ProviderEmulators:
         self._port = 0
 
     async def __aenter__(self) -> ProviderEmulators:
-        app = web.Application(client_max_size=64 << 20)
+        app = web.Application(client_max_size=64 << 20, middlewares=[forgive_lost_clients])
         app.add_routes([*self._deepgram.routes(), *self._openai.routes()])
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await self._runner.setup()

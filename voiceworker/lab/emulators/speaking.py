@@ -11,8 +11,9 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from voiceworker.lab.emulators.faults import FaultsOfRequest
 from voiceworker.lab.emulators.formats import Encoder, encoder_for
-from voiceworker.lab.emulators.provider import FaultError, Job, Provider, api_key_of
+from voiceworker.lab.emulators.provider import FaultError, Job, Provider, abort
 from voiceworker.lab.emulators.voice import Voice
 from voiceworker.runtime.tasks import Tasks
 
@@ -29,8 +30,8 @@ class SpeakSession:
         self._tasks = tasks
         self._socket = web.WebSocketResponse()
         self._encoding = http.query.get("encoding", "linear16")
-        self._faults = provider.faults.next_request("tts", api_key_of(http))
-        self._faults_are_fresh = True
+        self._first_faults: FaultsOfRequest | None = None
+        "drawn when the connection is opened, for the first request on it"
         self._work: asyncio.Queue[_Order] = asyncio.Queue()
         self._text = ""
         "accepted, but not a whole sentence yet"
@@ -41,8 +42,9 @@ class SpeakSession:
         self._speaker: asyncio.Task[None] | None = None
 
     async def run(self) -> web.StreamResponse:
-        if self._faults.of_kind("refuse") or self._faults.of_kind("status"):
-            return self._refuse()
+        faults = self._first_faults = self._provider.draw("tts", self._http)
+        if faults.of_kind("refuse") or faults.of_kind("status"):
+            return self._refuse(faults)
         try:
             rate = int(self._http.query.get("sample_rate", "24000"))
             encoder_for(self._encoding, rate)
@@ -69,8 +71,8 @@ class SpeakSession:
     def _model(self) -> str:
         return self._http.query.get("model", "aura-2-thalia-en")
 
-    def _refuse(self) -> web.StreamResponse:
-        job = self._provider.begin("tts", self._http, self._faults)
+    def _refuse(self, faults: FaultsOfRequest) -> web.StreamResponse:
+        job = self._provider.begin("tts", self._http, faults)
         try:
             status = job.refuse()
         finally:
@@ -114,8 +116,8 @@ class SpeakSession:
             self._work.put_nowait(_Order(self._job, sentence.group(), time.perf_counter()))
 
     def _begin_job(self) -> Job:
-        faults = self._faults if self._faults_are_fresh else None
-        self._faults_are_fresh = False
+        faults = self._first_faults or self._provider.draw("tts", self._http)
+        self._first_faults = None
         job = self._provider.begin("tts", self._http, faults)
         self._unfinished.append(job)
         return job
@@ -147,8 +149,7 @@ class SpeakSession:
         try:
             await self._speak_orders()
         except (FaultError, ConnectionError):
-            if not self._socket.closed and self._http.transport is not None:
-                self._http.transport.abort()
+            abort(self._http)
 
     async def _speak_orders(self) -> None:
         voice: Voice | None = None

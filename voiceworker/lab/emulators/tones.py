@@ -55,7 +55,7 @@ class HeardWord:
 
 def words_of(text: str) -> list[str]:
     """The words of a text as they are spoken, in lower case."""
-    return re.findall(r"[\w'’-]*\w[\w'’-]*", text.lower())
+    return re.findall(r"\w(?:[\w'’-]*\w)?", text.lower())
 
 
 def encode(text: str, sample_rate: int = SAMPLE_RATE) -> Samples:
