@@ -1,4 +1,4 @@
-"""The caller of a bench: as fast and as plain as can be. It sends frames of 10 ms by the clock and keeps what it hears."""
+"""The caller of a bench, as plain as can be: sends frames of 10 ms by the clock, and keeps what it hears."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Line:
     # --- speaking ---
 
     def begin(self, samples: Samples) -> Said:
-        """Says int16[samples] (24 kHz mono) from the next frame on. Raises RuntimeError while something is being said."""
+        """Says int16[samples] (24 kHz mono) from the next frame on. Raises RuntimeError while it says something."""
         if self._saying is not None:
             raise RuntimeError("one thing at a time")
         self._saying, self._said_samples = Said(samples), 0

@@ -148,7 +148,7 @@ def plot_distributions(path: Path, title: str, unit: str, values: Mapping[str, S
 
 
 def plot_shares(path: Path, title: str, values: Mapping[str, Mapping[str, Interval]]) -> None:
-    """Bars with 95 % intervals as PNG: a group for each kind of event, a bar for each system; {kind: {system: share}}."""
+    """Bars with 95 % intervals as PNG: a group for each kind, a bar for each system; {kind: {system: share}}."""
     import matplotlib
 
     matplotlib.use("Agg")
