@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from typing import Protocol
 
@@ -50,6 +49,22 @@ class Companded:
         return b""
 
 
+class _Pipe:
+    """A file that takes bytes and gives them on; it cannot be sought, so no header is written afterwards."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self._data)
+        self._data.clear()
+        return taken
+
+
 class Compressed:
     """MP3, Opus in Ogg, AAC or FLAC, by FFmpeg's encoders."""
 
@@ -63,17 +78,15 @@ class Compressed:
 
     def __init__(self, name: str, sample_rate: int) -> None:
         container, codec, self.content_type = self._FORMATS[name]
-        self._file = io.BytesIO()
-        options = {"write_xing": "0"} if name == "mp3" else {}  # it would be written last, by seeking back
-        self._container = av.open(self._file, "w", format=container, options=options)
+        self._pipe = _Pipe()
+        options = {"write_xing": "0"} if name == "mp3" else {}
+        self._container = av.open(self._pipe, "w", format=container, options=options)
         stream = self._container.add_stream(codec, rate=sample_rate, layout="mono")
         assert isinstance(stream, av.AudioStream)
         self._stream = stream
         self._rate = sample_rate
         self._position = 0
-        self._resampler = av.AudioResampler(
-            format=self._stream.format, layout="mono", rate=sample_rate, frame_size=None
-        )
+        self._resampler = av.AudioResampler(format=stream.format, layout="mono", rate=sample_rate)
 
     def encode(self, samples: Samples) -> bytes:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[np.newaxis]), format="s16", layout="mono")
@@ -82,18 +95,12 @@ class Compressed:
         self._position += len(samples)
         for converted in self._resampler.resample(frame):
             self._container.mux(self._stream.encode(converted))
-        return self._taken()
+        return self._pipe.take()
 
     def finish(self) -> bytes:
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        return self._taken()
-
-    def _taken(self) -> bytes:
-        made = self._file.getvalue()
-        self._file.seek(0)
-        self._file.truncate()
-        return made
+        return self._pipe.take()
 
 
 def encoder_for(name: str, sample_rate: int) -> Encoder:
