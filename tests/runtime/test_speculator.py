@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, ModelSettings, TurnHandlingOptions, llm, stt, tts, vad
-from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, FlushSentinel
+from livekit.agents.types import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    USERDATA_TIMED_TRANSCRIPT,
+    APIConnectOptions,
+    FlushSentinel,
+    TimedString,
+)
 from livekit.agents.voice import io
 
 from voiceworker.policy.speculation import Completeness, Price, Speculation, SpeculationSettings
@@ -20,6 +29,7 @@ from voiceworker.runtime.speculator import (
     PREEMPTIVE_GENERATION,
     Speculator,
     first_clause_end,
+    first_clause_first,
     first_clause_gate,
 )
 
@@ -37,36 +47,109 @@ async def _pieces(*parts: str) -> AsyncIterator[str]:
 async def test_the_first_clause_passes_and_the_rest_waits_for_the_turn() -> None:
     opened = asyncio.Event()
     gate = first_clause_gate(_pieces("Yes", ", we", " do", ". We", " open", " at nine", "."), opened.wait)
-    assert [await anext(gate) for _ in range(4)] == ["Yes", ", we", " do", ". "]
+    assert [await anext(gate) for _ in range(4)] == ["Yes", ", we", " do", "."]
     waiting = asyncio.ensure_future(anext(gate))
     await asyncio.sleep(0)
     assert not waiting.done()
     opened.set()
-    assert [await waiting] + [part async for part in gate] == ["We", " open", " at nine", "."]
+    assert [await waiting] + [part async for part in gate] == [" We", " open", " at nine", "."]
 
 
-async def test_an_open_gate_changes_nothing() -> None:
-    async def opened() -> None: ...
+async def _at_once() -> None: ...
 
-    parts = ["Good", " morning", ". How", " are", " you", "?"]
-    assert "".join([part async for part in first_clause_gate(_pieces(*parts), opened)]) == "".join(parts)
+
+@given(st.lists(st.text(st.sampled_from("ab1 .,!\n…好。"), max_size=40), max_size=8))
+async def test_a_gate_changes_no_text(parts: list[str]) -> None:
+    assert "".join([part async for part in first_clause_gate(_pieces(*parts), _at_once)]) == "".join(parts)
 
 
 @pytest.mark.parametrize(
     ("text", "clause"),
     [
-        ("Yes, of course. What", "Yes, of course. "),
+        ("Yes, of course. What", "Yes, of course."),
+        ('"Yes, of course." What', '"Yes, of course."'),
         ("That is 3.50 for", None),
-        ("That is 1,000 pounds, and", "That is 1,000 pounds, "),
+        ("That is 1,000 pounds, and", "That is 1,000 pounds,"),
         ("Certainly", None),
         ("我们九点开门并且六点关门。请问", "我们九点开门并且六点关门。"),
-        ("word " * 20, "word " * 16),
+        ("word " * 20, ("word " * 16).strip()),
         ("x" * 90, "x" * 80),
+        ("- - - - - - - - . Yes", None),
     ],
 )
 def test_a_clause_ends_at_a_mark_or_when_it_is_long(text: str, clause: str | None) -> None:
     end = first_clause_end(text)
     assert (None if end is None else text[:end]) == clause
+
+
+class Recital:
+    """Synthesizes one 10 ms frame for each piece, whose word it carries with its time; remembers each request."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+
+    async def __call__(self, text: AsyncIterable[str]) -> AsyncGenerator[rtc.AudioFrame, None]:
+        self.requests.append("")
+        place, number = len(self.requests) - 1, 0
+        async for part in text:
+            self.requests[place] += part
+            frame = rtc.AudioFrame(bytes(480), 24000, 1, 240)
+            word = TimedString(part, start_time=number * 0.01, end_time=number * 0.01 + 0.01)
+            frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [word]
+            number += 1
+            yield frame
+
+
+async def test_clause_and_rest_are_two_requests_whose_word_times_go_on() -> None:
+    recital = Recital()
+    speech = first_clause_first(_pieces("Yes, ", "of course.", " We", " do."), _at_once, recital)
+    words = [word for frame in [f async for f in speech] for word in frame.userdata[USERDATA_TIMED_TRANSCRIPT]]
+    assert recital.requests == ["Yes, of course.", " We do."]
+    assert "".join(words) == "Yes, of course. We do."
+    assert [round(word.start_time, 3) for word in words] == [0, 0.01, 0.02, 0.03]
+    assert [round(word.end_time, 3) for word in words] == [0.01, 0.02, 0.03, 0.04]
+
+
+async def test_before_the_turn_only_the_clause_is_requested() -> None:
+    recital, opened = Recital(), asyncio.Event()
+    speech = first_clause_first(_pieces("Yes, of course.", " We do."), opened.wait, recital)
+    await anext(speech)
+    waiting = asyncio.ensure_future(anext(speech))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert recital.requests == ["Yes, of course."]
+    opened.set()
+    await waiting
+    assert recital.requests == ["Yes, of course.", " We do."]
+    await speech.aclose()
+
+
+@pytest.mark.parametrize("ending", ["", " ", ' "', " 😊"])
+async def test_nothing_is_requested_for_a_rest_without_words(ending: str) -> None:
+    recital = Recital()
+    assert [frame async for frame in first_clause_first(_pieces("Yes, of course.", ending), _at_once, recital)]
+    assert recital.requests == ["Yes, of course."]
+
+
+async def test_a_rest_that_fails_fails_after_the_clause_was_handed_on() -> None:
+    async def fails_on_the_rest(text: AsyncIterable[str]) -> AsyncGenerator[rtc.AudioFrame, None]:
+        async for part in text:
+            if "We" in part:
+                raise ConnectionError("gone")
+            yield rtc.AudioFrame(bytes(480), 24000, 1, 240)
+
+    speech = first_clause_first(_pieces("Yes, of course.", " We do."), _at_once, fails_on_the_rest)
+    await anext(speech)
+    with pytest.raises(ConnectionError, match="gone"):
+        await anext(speech)
+
+
+async def test_a_reply_that_is_cut_leaves_no_synthesis_behind() -> None:
+    before, recital = asyncio.all_tasks(), Recital()
+    speech = first_clause_first(_pieces("Yes, of course.", " We do."), asyncio.Event().wait, recital)
+    await anext(speech)
+    await speech.aclose()
+    assert asyncio.all_tasks() == before
 
 
 # --- the events ---
@@ -401,7 +484,8 @@ class Listener(Agent):
             yield chunk
 
     async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterable[rtc.AudioFrame]:
-        async for frame in Agent.default.tts_node(self, self.speculator.speaking(text), model_settings):
+        synthesize = lambda part: Agent.default.tts_node(self, part, model_settings)  # noqa: E731
+        async for frame in self.speculator.speaking(text, synthesize):
             yield frame
 
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
@@ -457,6 +541,7 @@ async def stage(answers: dict[str, Answer], settings: SpeculationSettings = EAGE
             preemptive_generation=PREEMPTIVE_GENERATION,
         ),
         aec_warmup_duration=None,
+        session_close_transcript_timeout=0.0,
     )
     speculator.attach(session)
     session.output.audio = ear

@@ -16,8 +16,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from livekit import rtc
 from livekit.agents import (
     AgentSession,
     ConversationItemAddedEvent,
@@ -26,7 +27,8 @@ from livekit.agents import (
     llm,
     stt,
 )
-from livekit.agents.types import FlushSentinel
+from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, FlushSentinel, TimedString
+from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.turn import PreemptiveGenerationOptions
 
@@ -38,6 +40,7 @@ PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
 )
 
 Chunk = llm.ChatChunk | str | FlushSentinel
+Frames = AsyncGenerator[rtc.AudioFrame, None]
 
 _CHARACTERS_PER_TOKEN = 4.0
 "OpenAI's rule of thumb for English, until the first answer has told better"
@@ -70,6 +73,11 @@ class _Reply:
             event.set()
         return True
 
+    async def counted(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        async for part in text:
+            self.characters += len(part)
+            yield part
+
 
 _reply: ContextVar[_Reply | None] = ContextVar("reply", default=None)
 "whose llm_node or tts_node is running: set when the framework makes the speech, inherited by the speech's tasks"
@@ -84,7 +92,8 @@ class _Woken:
     """Something has changed besides the transcript."""
 
 
-_Item = stt.SpeechEvent | _Ended | _Woken
+_Item = stt.SpeechEvent | _Woken
+_T = TypeVar("_T")
 
 
 class Speculator:
@@ -101,7 +110,7 @@ class Speculator:
         self._clock = clock
         self._session: AgentSession[Any] | None = None
         self._replies: set[_Reply] = set()
-        self._inbox: asyncio.Queue[_Item] | None = None
+        self._inbox: asyncio.Queue[_Item | _Ended] | None = None
         self._segment: stt.SpeechData | None = None
         "the running segment as it was last recognised"
         self._segment_final = False
@@ -133,10 +142,10 @@ class Speculator:
         A final transcript that says the same as the attempt's words gets the attempt's spelling: the framework keeps
         a prepared reply only for exactly the same text. What `events` raises is raised here.
         """
-        inbox: asyncio.Queue[_Item] = asyncio.Queue()
+        inbox: asyncio.Queue[_Item | _Ended] = asyncio.Queue()
         tasks = Tasks()
         self._inbox = inbox
-        tasks.spawn(_fill(inbox, events), "transcripts to speculate on")
+        tasks.spawn(_fill(inbox.put_nowait, events), "transcripts to speculate on")
         try:
             while True:
                 match await self._next(inbox):
@@ -156,7 +165,7 @@ class Speculator:
                 self._inbox = None
             await tasks.aclose()
 
-    async def _next(self, inbox: asyncio.Queue[_Item]) -> _Item | None:
+    async def _next(self, inbox: asyncio.Queue[_Item | _Ended]) -> _Item | _Ended | None:
         """None when the policy's deadline has come."""
         deadline = self._policy.deadline() if self._may_start() else None
         try:
@@ -225,9 +234,11 @@ class Speculator:
             self._grant = None
 
     def _may_start(self) -> bool:
-        """The framework prepares nothing while it speaks (AgentActivity.on_preemptive_generation)."""
+        """While the agent speaks the framework prepares nothing; and what is prepared while a cut reply ends is thrown
+        away, because what was heard of that reply is not in its context yet.
+        """
         speech = None if self._session is None else self._session.current_speech
-        return speech is None or speech.interrupted
+        return speech is None or speech.done()
 
     def _wake(self) -> None:
         if self._inbox is not None:
@@ -313,31 +324,32 @@ class Speculator:
                     reply.tokens = before + tokens
                 yield chunk
 
-    async def speaking(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
-        """The text for the TTS: at most the first clause before the turn is committed; its characters are counted."""
+    async def speaking(self, text: AsyncIterable[str], synthesize: Callable[[AsyncIterable[str]], Frames]) -> Frames:
+        """The speech of `synthesize`: before the turn is committed at most its first clause; counts the characters."""
         reply = _reply.get()
-        if reply is None:
-            async for part in text:
-                yield part
-            return
-        reply.open_if_committed()
-        await reply.synthesize.wait()
-        async for part in first_clause_gate(text, reply.opened.wait):
-            reply.characters += len(part)
-            yield part
+        if reply is None:  # of a session that is not attached
+            speech = synthesize(text)
+        else:
+            reply.open_if_committed()
+            await reply.synthesize.wait()
+            opened, counted = reply.opened.wait, reply.counted
+            speech = first_clause_first(text, opened, lambda part: synthesize(counted(part)))
+        async with aclosing(speech) as frames:
+            async for frame in frames:
+                yield frame
 
     def _tokens(self, characters: int) -> int:
         return round(characters / self._characters_per_token)
 
 
-async def _fill(inbox: asyncio.Queue[_Item], events: AsyncIterable[stt.SpeechEvent]) -> None:
+async def _fill(put: Callable[[_T | _Ended], None], items: AsyncIterable[_T]) -> None:
     error: Exception | None = None
     try:
-        async for event in events:
-            inbox.put_nowait(event)
-    except Exception as failure:  # not handled but carried over, to be raised where the events are read
+        async for item in items:
+            put(item)
+    except Exception as failure:  # not handled but carried over, to be raised where the items are read
         error = failure
-    inbox.put_nowait(_Ended(error))
+    put(_Ended(error))
 
 
 def _length(chunk: Chunk) -> int:
@@ -370,33 +382,144 @@ _SHORTEST_CLAUSE = 10
 "characters: less is often no clause (Dr. , No. ), and is over before the rest is synthesized"
 
 _LONGEST_CLAUSE = 80
-"characters: without any mark, so much goes ahead, up to the end of a word"
+"characters: without any mark so much goes ahead, up to the end of a word"
 
-_CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*\s+|[。，！？；：、।॥]\s*""")
+_CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*(?=\s)|[。，！？；：、।॥]["”’」』）]*""")
 
 
 async def first_clause_gate(
     text: AsyncIterable[str], opened: Callable[[], Awaitable[object]]
 ) -> AsyncGenerator[str, None]:
     """Passes the first clause of `text` as it comes, and the rest after `opened()` has returned."""
-    passed, waiting = "", True
-    async for part in text:
-        if waiting and (end := first_clause_end(passed + part)) is not None:
+    clause, rest = split_first_clause(text)
+    async for part in clause:
+        yield part
+    await opened()
+    async for part in rest:
+        yield part
+
+
+async def first_clause_first(
+    text: AsyncIterable[str],
+    opened: Callable[[], Awaitable[object]],
+    synthesize: Callable[[AsyncIterable[str]], Frames],
+) -> Frames:
+    """The first clause and the rest of `text` (after `opened()`), each synthesized as an utterance of its own.
+
+    A TTS begins when its input ends, or when it has seen the beginning of a second sentence: so a clause that is to
+    be heard early, or ahead of the turn, has to be an input of its own. The rest is synthesized while the clause is
+    handed on; word times go on where the clause ends.
+    """
+    clause, rest = split_first_clause(text)
+    clause_read = asyncio.Event()
+    frames: asyncio.Queue[rtc.AudioFrame | _Ended] = asyncio.Queue()
+
+    async def read_clause() -> AsyncGenerator[str, None]:
+        async for part in clause:
+            yield part
+        clause_read.set()
+
+    async def synthesize_rest() -> Frames:
+        await clause_read.wait()
+        await opened()
+        if (speakable := await _if_speakable(rest)) is not None:
+            async with aclosing(synthesize(speakable)) as more:
+                async for frame in more:
+                    yield frame
+
+    tasks = Tasks()
+    tasks.spawn(_fill(frames.put_nowait, synthesize_rest()), "rest of the reply")
+    try:
+        seconds = 0.0
+        async with aclosing(synthesize(read_clause())) as first:
+            async for frame in first:
+                seconds += frame.duration
+                yield frame
+        clause_read.set()  # also where the TTS has not read to the end
+        while not isinstance(item := await frames.get(), _Ended):
+            yield _later(item, seconds)
+        if item.error is not None:
+            raise item.error
+    finally:
+        await tasks.aclose()
+
+
+def split_first_clause(text: AsyncIterable[str]) -> tuple[AsyncGenerator[str, None], AsyncGenerator[str, None]]:
+    """Two streams, to be read one after the other."""
+    source = aiter(text)
+    remainder = ""
+
+    async def clause() -> AsyncGenerator[str, None]:
+        nonlocal remainder
+        passed = ""
+        async for part in source:
+            end = first_clause_end(passed + part)
+            if end is None:
+                passed += part
+                yield part
+                continue
             cut = max(0, end - len(passed))
+            remainder = part[cut:]
             if part[:cut]:
                 yield part[:cut]
-            await opened()
-            waiting, part = False, part[cut:]
-        passed += part if waiting else ""
-        if part:
+            return
+
+    async def rest() -> AsyncGenerator[str, None]:
+        if remainder:
+            yield remainder
+        async for part in source:
             yield part
+
+    return clause(), rest()
 
 
 def first_clause_end(text: str) -> int | None:
-    """Where the first clause ends, spaces included; None while it goes on."""
+    """Where the first clause ends, without the space after it; None while it may go on."""
     for mark in _CLAUSE_END.finditer(text):
-        if _SHORTEST_CLAUSE <= mark.end() <= _LONGEST_CLAUSE:
+        if _SHORTEST_CLAUSE <= mark.end() <= _LONGEST_CLAUSE and _is_speakable(text[: mark.end()]):
             return mark.end()
     if len(text) <= _LONGEST_CLAUSE:
         return None
-    return max(text.rfind(" ", 0, _LONGEST_CLAUSE) + 1, 0) or _LONGEST_CLAUSE
+    space = text.rfind(" ", 0, _LONGEST_CLAUSE)
+    return space if space > 0 else _LONGEST_CLAUSE
+
+
+async def _if_speakable(text: AsyncIterable[str]) -> AsyncGenerator[str, None] | None:
+    """`text`, if there is anything to be said in it: a TTS fails on marks alone."""
+    source, head = aiter(text), ""
+    async for part in source:
+        head += part
+        if _is_speakable(head):
+            break
+    else:
+        return None
+
+    async def whole() -> AsyncGenerator[str, None]:
+        yield head
+        async for part in source:
+            yield part
+
+    return whole()
+
+
+def _is_speakable(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+def _later(frame: rtc.AudioFrame, seconds: float) -> rtc.AudioFrame:
+    """The frame with its word times moved by `seconds`."""
+    words = frame.userdata.get(USERDATA_TIMED_TRANSCRIPT)
+    if words:
+        frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [_later_word(word, seconds) for word in words]
+    return frame
+
+
+def _later_word(word: TimedString, seconds: float) -> TimedString:
+    return TimedString(
+        word,
+        start_time=word.start_time + seconds if is_given(word.start_time) else word.start_time,
+        end_time=word.end_time + seconds if is_given(word.end_time) else word.end_time,
+        confidence=word.confidence,
+        start_time_offset=word.start_time_offset,
+        speaker_id=word.speaker_id,
+    )
