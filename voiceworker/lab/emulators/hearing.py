@@ -24,8 +24,10 @@ _BEGINNING_SECONDS = 0.4
 "of the speech, by which it is known"
 _ENOUGH_SECONDS = 0.12
 "of it must have been heard"
-_ALIKE = 0.5
-"correlation from which it is that speech; chance gives 0.1, noise as loud as the speech leaves 0.7"
+_SURE_SECONDS = 0.3
+"of it, after which less likeness will do: by then chance gives little"
+_ALIKE, _ALIKE_WHEN_SURE = 0.8, 0.6
+"correlation from which it is that speech: a call's codec leaves 0.86 and more, noise as loud as the speech 0.7"
 _QUIET = 50
 "a sample; where none is louder nobody speaks, and nothing is compared"
 _STEP_SECONDS = 0.03
@@ -196,4 +198,5 @@ def _place_of(beginning: _Floats, audio: _Floats) -> int | None:
     energy = (audio_energy[np.arange(places) + heard] - audio_energy[:places]) * speech_energy[heard]
     likeness = product / np.sqrt(energy + 1.0)
     best = int(np.argmax(likeness))
-    return best if likeness[best] >= _ALIKE else None
+    sure = heard[best] >= min(round(_SURE_SECONDS * _RATE), len(beginning))
+    return best if likeness[best] >= (_ALIKE_WHEN_SURE if sure else _ALIKE) else None
