@@ -236,3 +236,155 @@ def test_settling_changes_the_spelling_alone(heard: str, settled: str) -> None:
     result = policy.settle(settled)
     assert result in (heard, settled)
     assert normalized(result) == normalized(settled)
+
+
+# --- whatever happens ---
+
+WORDS = st.sampled_from(["yes", "no", "a table", "a table for two", "Yes.", "at seven", "at eleven", "and"])
+COMPLETENESS = st.sampled_from(Completeness)
+WAITS = st.sampled_from([0.0, 0.03, 0.1, 0.15, 0.2, 0.35, 0.9])
+HAPPENINGS = st.lists(
+    st.tuples(
+        WAITS,
+        st.one_of(
+            st.tuples(st.just("interim"), WORDS, COMPLETENESS),
+            st.tuples(st.just("final"), WORDS, COMPLETENESS),
+            st.tuples(st.sampled_from(["voice", "hush", "committed", "discarded", "reused", "used"])),
+        ),
+    ),
+    max_size=80,
+)
+REQUEST = 100
+"tokens of one attempt, at most"
+CLAUSE = 80
+"characters of one attempt, at most"
+
+
+class Driver:
+    """Tells a policy what happens and does what it says, as the worst of all calls: every attempt costs the most."""
+
+    def __init__(self, settings: SpeculationSettings = SETTINGS) -> None:
+        self.policy = Speculation(settings)
+        self.policy.asked(REQUEST)
+        self.now = 0.0
+        self.speaking: bool | None = None
+        self.silent_since = self.changed = self.heard = 0.0
+        self.text = ""
+        self.final = False
+        self.running: dict[int, int] = {}
+        self.useful = self.wasted = self.useful_characters = self.wasted_characters = 0
+        self.most_wasted = self.most_wasted_characters = 0.0
+        self.attempts_of_turn = 0
+
+    def happen(self, what: tuple[object, ...]) -> None:
+        match what:
+            case ("interim" | "final" as kind, str(text), Completeness() as completeness):
+                same = not self.final and says_the_same(self.text, text)
+                self.changed = self.changed if same else self.now
+                self.heard, self.text, self.final = self.now, text, kind == "final"
+                tell = self.policy.final if self.final else self.policy.interim
+                tell(text, completeness, self.now)
+            case ("voice" | "hush" as kind,):
+                if self.speaking is not (kind == "voice"):
+                    self.speaking, self.silent_since = kind == "voice", self.now
+                self.policy.voice(self.now, speaking=kind == "voice")
+            case ("committed",):
+                self.policy.turn_ended()
+                self.text, self.attempts_of_turn = "", 0
+            case ("discarded",) if self.running:
+                number = min(self.running)
+                characters = self.running.pop(number)
+                self.wasted += REQUEST
+                self.wasted_characters += characters
+                self.policy.discarded(number, REQUEST, characters)
+            case ("reused",) if self.running:
+                number = max(self.running)
+                characters = self.running.pop(number)
+                self.policy.reused(number)
+                self.use(characters)
+            case ("used",):
+                self.use(200)
+
+    def use(self, characters: int) -> None:
+        self.useful += REQUEST
+        self.useful_characters += characters
+        self.policy.used(REQUEST, characters)
+
+    def do(self) -> None:
+        for command in self.policy.due(self.now):
+            match command:
+                case Speculate(number, text):
+                    assert says_the_same(text, self.text)
+                    self.running[number] = 0
+                    self.attempts_of_turn += 1
+                    self.check_that_no_words_are_coming()
+                case SynthesizeAhead(number):
+                    assert self.speaking is not True
+                    self.running[number] = CLAUSE
+
+    def check_that_no_words_are_coming(self) -> None:
+        after_the_voice = self.speaking is False and self.heard >= self.silent_since + SETTINGS.recognition_seconds
+        quiet = self.speaking is False and self.now >= self.silent_since + SETTINGS.silence_seconds
+        stability = SETTINGS.stability_seconds if quiet else SETTINGS.speaking_stability_seconds
+        assert self.final or after_the_voice or self.now >= self.changed + stability
+
+    def wait(self, seconds: float) -> None:
+        """Asks at every deadline, none of which lies in the past."""
+        until = self.now + seconds
+        for _ in range(20):
+            deadline = self.policy.deadline()
+            if deadline is None or deadline > until:
+                break
+            assert deadline > self.now or seconds == 0
+            self.now = deadline
+            self.do()
+        else:
+            raise AssertionError("the policy asks for ever")
+        self.now = until
+
+
+@given(HAPPENINGS)
+def test_whatever_happens_the_budget_is_kept_and_no_words_are_coming(
+    happenings: list[tuple[float, tuple[object, ...]]],
+) -> None:
+    driver = Driver()
+    for seconds, what in happenings:
+        driver.wait(seconds)
+        driver.happen(what)
+        driver.do()
+        assert driver.policy.deadline() is None or driver.policy.deadline() > driver.now  # type: ignore[operator]
+        assert driver.attempts_of_turn <= SETTINGS.attempts_per_turn
+        lost = driver.wasted + REQUEST * len(driver.running)
+        assert lost <= SETTINGS.wasted_tokens_share * driver.useful + 2 * REQUEST
+        lost = driver.wasted_characters + sum(driver.running.values())
+        assert lost <= SETTINGS.wasted_characters_share * driver.useful_characters + 2 * CLAUSE
+
+
+@given(st.lists(st.booleans(), min_size=200, max_size=200))
+def test_in_a_long_call_the_waste_stays_within_its_shares_of_what_was_used(hits: list[bool]) -> None:
+    driver = Driver()
+    driver.happen(("hush",))
+    for place, hit in enumerate(hits):
+        driver.wait(1.0)
+        driver.happen(("final", f"words {place}", Completeness.COMPLETE))
+        driver.do()
+        driver.happen(("reused" if hit else "discarded",))
+        if not hit:
+            driver.use(CLAUSE)
+        driver.happen(("committed",))
+    assert driver.wasted <= 0.15 * driver.useful + REQUEST
+    assert driver.wasted_characters <= 0.05 * driver.useful_characters + CLAUSE
+
+
+def test_where_words_are_recognised_well_nearly_every_turn_is_prepared() -> None:
+    driver, prepared = Driver(), 0
+    driver.happen(("hush",))
+    for place in range(100):
+        driver.wait(1.0)
+        driver.happen(("final", f"words {place}", Completeness.COMPLETE))
+        driver.do()
+        prepared += bool(driver.running)
+        driver.happen(("discarded" if place % 10 == 9 else "reused",))
+        driver.use(200)
+        driver.happen(("committed",))
+    assert prepared > 95
