@@ -21,6 +21,9 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from voiceworker.policy.eagerness import Eagerness
+from voiceworker.policy.overlap import Policy, Situation
+
 ROOT = Path(__file__).resolve().parent.parent
 "the checkout: agents/, livekit.yaml, web/ and var/ lie here"
 
@@ -191,8 +194,21 @@ class ModelLists(Frozen):
         return [value] if isinstance(value, str) else value
 
 
+class OverlapTable(Frozen):
+    """What the agent does when the caller speaks while it does; docs/turn-taking.md explains the words."""
+
+    policy: Policy = "duck_then_cut"
+    situations: dict[Situation, Policy] = {"important": "ignore"}
+    "another policy for a greeting, a sentence that reads back what was understood, ..."
+    backchannels: Literal["default"] | tuple[str, ...] = "default"
+    "a listener's words besides those of the language's lexicon"
+
+
 class TurnSettings(Frozen):
-    eagerness: Literal["patient", "balanced", "eager"] = "balanced"
+    eagerness: Eagerness = "balanced"
+    overlap: OverlapTable = OverlapTable()
+    speculation: bool = True
+    "whether replies are prepared while the caller is still finishing; False where every token counts"
 
 
 class Limits(Frozen):

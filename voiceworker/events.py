@@ -55,17 +55,48 @@ class UserTranscript(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TurnCommitted(Event):
+    """The caller is taken to have finished."""
+
+    type: ClassVar[str] = "turn.committed"
+    eagerness: str
+    end_of_turn_probability: float | None
+    "the turn model's last word, scaled so that 0.5 is its threshold; None when it was not asked or did not answer"
+    waited_ms: int
+    "silence before the turn was taken"
+    reason: str = ""
+    "what of the words decided how long; none of the words themselves"
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSpeechStarted(Event):
     type: ClassVar[str] = "agent.speech_started"
     first_audio_ms: int | None = None
-    "from the end of the caller's speech to the first audio of the reply; None when the agent spoke unasked"
+    """from the caller's last sample of speech leaving him to the first audible sample of the reply reaching him; None
+    when the agent spoke unasked"""
     parts: dict[str, int] = field(default_factory=dict)
-    "where the milliseconds went: end_of_turn (waiting for the caller to be done), answer (everything after)"
+    "where the milliseconds went, together `first_audio_ms`: policy/latency.py names them"
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSpeechStopped(Event):
     type: ClassVar[str] = "agent.speech_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDucked(Event):
+    """The agent has lowered its voice, because somebody spoke over it."""
+
+    type: ClassVar[str] = "agent.ducked"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRestored(Event):
+    """The agent goes on as before."""
+
+    type: ClassVar[str] = "agent.restored"
+    reason: str
+    "backchannel | wordless | noise | aside | echo | held | situation | agent_stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +156,11 @@ EVENT_TYPES: dict[str, type[Event]] = {
         UserSpeechStarted,
         UserSpeechStopped,
         UserTranscript,
+        TurnCommitted,
         AgentSpeechStarted,
         AgentSpeechStopped,
+        AgentDucked,
+        AgentRestored,
         AgentInterrupted,
         AgentTranscript,
         ToolCalled,

@@ -24,17 +24,19 @@ from livekit.agents import (
 )
 from livekit.agents.beta.tools import EndCallTool
 
-from voiceworker.config import Settings
+from voiceworker.config import AgentDefinition, Settings
 from voiceworker.dispatch import CallRequest
 from voiceworker.events import ModelsRouted, SessionEnded, SessionStarted, UserTranscript
 from voiceworker.policy.attendance import AskStillThere, Attendance, AttendanceSettings, EndCall, EndReason, SayGoodbye
 from voiceworker.policy.eagerness import turn_timing
+from voiceworker.runtime.caller_audio import SAMPLE_RATE as CALLER_SAMPLE_RATE
 from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.narrator import Narrator, TranscriptSink
 from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.session_events import SessionListener
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
+from voiceworker.runtime.turn_taking import TurnTaking
 
 logger = logging.getLogger("voiceworker.call")
 
@@ -98,7 +100,8 @@ class Call:
         self._tasks = Tasks()
         self._narrator = Narrator(request.session, context.room, records, lambda: datetime.now(UTC))
         self._session: AgentSession[None] | None = None
-        self._listener: SessionListener | None = None
+        self._turns: TurnTaking | None = None
+        "None in the framework's console, which has its own"
         self._listening = False
         "the session has started: somebody who joins can be greeted"
 
@@ -143,31 +146,24 @@ class Call:
     async def _start_session(self, toolboxes: Mapping[str, Toolbox]) -> None:
         definition, engines = self._definition, self._engines
         tools = await asyncio.to_thread(self._make_tools, toolboxes)
-        agent = Receptionist(definition, [*tools, self._end_call_tool()])
-        timing = turn_timing(definition.turns.eagerness)
+        turns = self._turns = None if self._context.is_fake_job() else self._make_turns()
+        agent = Receptionist(definition, [*tools, self._end_call_tool()], turns)
         session: AgentSession[None] = AgentSession(
             stt=engines.hearing(),
             llm=engines.thinking(),
             tts=engines.speaking(),
             vad=engines.voice_detector,
-            turn_handling=TurnHandlingOptions(
-                # The default versions of both talk to a cloud gateway as soon as LIVEKIT_DEV_MODE is set.
-                turn_detection=inference.TurnDetector(version="v1-mini"),
-                interruption={"mode": "vad"},
-                endpointing={
-                    "min_delay": timing.minimum_silence_seconds,
-                    "max_delay": timing.maximum_silence_seconds,
-                },
-            ),
+            turn_handling=_console_turns(definition) if turns is None else turns.options,
             use_tts_aligned_transcript=True,
             aec_warmup_duration=None,  # else the first three seconds of the agent's speech cannot be interrupted
             user_away_timeout=None,  # silence is decided by policy/attendance.py
         )
         self._session = session
-        self._listener = SessionListener(
-            session, agent, self._narrator, self._attendance, self._changed.set, self._stumbled
-        )
-        self._listener.attach()
+        if turns is not None:
+            turns.attach(session, agent.unheard)
+        SessionListener(
+            session, agent, self._narrator, self._attendance, turns, self._changed.set, self._stumbled
+        ).attach()
         session.on("close", self._session_closed)
         await session.start(
             agent,
@@ -179,6 +175,19 @@ class Call:
         self._narrator.tell(SessionStarted(agent=definition.name))
         names = {role: str(choice.chosen) for role, choice in engines.choices.items()}
         self._narrator.tell(ModelsRouted(rule="default", **names))
+
+    def _make_turns(self) -> TurnTaking:
+        choices = {role: choice.chosen.provider for role, choice in self._engines.choices.items()}
+        return TurnTaking(
+            self._definition,
+            self._context.room,
+            self._tasks,
+            self._narrator.tell,
+            lambda: self._caller,
+            # what answers within milliseconds needs no head start
+            may_speculate=choices["llm"] != "script",
+            has_interims=self._engines.hearing().capabilities.interim_results,
+        )
 
     def _end_call_tool(self) -> EndCallTool:
         """The script says goodbye and calls it at once; a language model calls it silently and is asked for one."""
@@ -193,9 +202,12 @@ class Call:
     def _room_options(self) -> room_io.RoomOptions:
         options = room_io.RoomOptions(
             text_input=room_io.TextInputOptions(text_input_cb=self._typed),
-            audio_input=room_io.AudioInputOptions(frame_size_ms=20),
+            audio_input=room_io.AudioInputOptions(sample_rate=CALLER_SAMPLE_RATE, frame_size_ms=10),
             close_on_disconnect=False,  # a caller who lost the network may return
         )
+        if self._turns is not None:
+            options.audio_output = False  # the session has our own
+            options.text_output = room_io.TextOutputOptions(next_in_chain=self._turns.heard)
         if self._request.caller:
             options.participant_identity = self._request.caller
         return options
@@ -211,8 +223,8 @@ class Call:
             session.say(TOO_LONG_TYPED)
             return
         self._narrator.tell(UserTranscript(text=text, final=True, typed=True))
-        if self._listener is not None:
-            self._listener.question_typed()
+        if self._turns is not None:
+            self._turns.typed()
         session.generate_reply(user_input=text)
 
     def _stumbled(self) -> None:
@@ -237,6 +249,8 @@ class Call:
         self._narrator.listener_is(identity)
         self._changed.set()
         if greet:
+            if self._turns is not None:
+                self._turns.next_speech_is("greeting")
             self._say(self._definition.greeting)
 
     def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
@@ -284,6 +298,8 @@ class Call:
         try:
             async with asyncio.timeout(20):
                 await self._session.interrupt()
+                if self._turns is not None:
+                    self._turns.next_speech_is("important")
                 await self._session.say(text, allow_interruptions=False).wait_for_playout()
         except (TimeoutError, RuntimeError) as error:
             logger.warning("the farewell was not spoken: %s", error)
@@ -308,6 +324,8 @@ class Call:
             try:
                 if self._session is not None:
                     await self._session.aclose()
+                if self._turns is not None:
+                    await self._turns.aclose()
                 await self._tasks.aclose()
             finally:
                 self._context.shutdown(reason)
@@ -328,3 +346,13 @@ class Call:
                 await self._context.api.room.delete_room(api.DeleteRoomRequest(room=room.name))
         except (TimeoutError, api.TwirpError, aiohttp.ClientError, OSError) as error:
             logger.warning("the room was not closed: %s", error)
+
+
+def _console_turns(definition: AgentDefinition) -> TurnHandlingOptions:
+    """The framework's own turn-taking, without the default versions of its parts that talk to a cloud gateway."""
+    timing = turn_timing(definition.turns.eagerness, definition.language)
+    return TurnHandlingOptions(
+        turn_detection=inference.TurnDetector(version="v1-mini"),
+        interruption={"mode": "vad"},
+        endpointing={"min_delay": timing.minimum_silence_seconds, "max_delay": timing.maximum_silence_seconds},
+    )

@@ -1,34 +1,65 @@
-"""The agent of one call: an agent's file as the framework's Agent, with taps on what it is about to say."""
+"""The agent of one call: an agent's file as the framework's Agent, whose nodes let the turn-taking look in."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, llm
+from livekit.agents import Agent, ModelSettings, llm, stt
 
 from voiceworker.config import AgentDefinition
+from voiceworker.runtime.speculator import Chunk
+from voiceworker.runtime.turn_taking import TurnTaking
 
 
 class Receptionist(Agent):
-    def __init__(self, definition: AgentDefinition, tools: list[llm.Tool | llm.Toolset]) -> None:
+    def __init__(
+        self, definition: AgentDefinition, tools: list[llm.Tool | llm.Toolset], turns: TurnTaking | None
+    ) -> None:
+        """Without `turns` the framework's own turn-taking is left alone, as its console needs it."""
         super().__init__(instructions=definition.instructions, tools=tools)
-        self.written = ""
+        self._turns = turns
+        self._written = ""
         "the text of the reply that is being spoken, as far as it has been written"
 
-    async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterable[rtc.AudioFrame]:
-        self.written = ""
+    async def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[stt.SpeechEvent, None]:
+        turns = self._turns
+        heard = audio if turns is None else turns.hear(audio)
+        events = Agent.default.stt_node(self, heard, model_settings)
+        async for event in events if turns is None else turns.heed(events):
+            yield event
 
-        async def tapped() -> AsyncIterable[str]:
-            async for part in text:
-                self.written += part
-                yield part
+    async def llm_node(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[Chunk, None]:
+        def ask() -> AsyncGenerator[Chunk, None]:
+            return Agent.default.llm_node(self, chat_ctx, tools, model_settings)
 
-        async for frame in Agent.default.tts_node(self, tapped(), model_settings):
+        async for chunk in ask() if self._turns is None else self._turns.think(chat_ctx, ask):
+            yield chunk
+
+    async def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        turns, self._written = self._turns, ""
+        granted = text if turns is None else turns.voice(text)
+        frames = Agent.default.tts_node(self, self._noted(granted), model_settings)
+        async for frame in frames if turns is None else turns.sound(frames):
             yield frame
+
+    async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        if self._turns is not None:
+            self._turns.turn_completed()
+
+    async def _noted(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        async for part in text:
+            self._written += part
+            yield part
 
     def unheard(self, heard: str) -> str:
         """What of the written reply was cut off, when `heard` is what was heard of it; both compared word by word."""
-        words: list[Any] = self.written.split()
+        words: list[Any] = self._written.split()
         return " ".join(words[len(heard.split()) :])

@@ -11,7 +11,7 @@ from livekit.agents import (
     AgentStateChangedEvent,
     ConversationItemAddedEvent,
     ErrorEvent,
-    FunctionToolsExecutedEvent,
+    ToolExecutionUpdatedEvent,
     UserInputTranscribedEvent,
     UserStateChangedEvent,
     llm,
@@ -34,6 +34,7 @@ from voiceworker.events import (
 from voiceworker.policy.attendance import Attendance
 from voiceworker.runtime.narrator import Narrator
 from voiceworker.runtime.receptionist import Receptionist
+from voiceworker.runtime.turn_taking import TurnTaking
 
 
 class SessionListener:
@@ -43,29 +44,28 @@ class SessionListener:
         agent: Receptionist,
         narrator: Narrator,
         attendance: Attendance,
+        turns: TurnTaking | None,
         on_change: Callable[[], None],
         on_no_answer: Callable[[], None],
     ) -> None:
+        """With `turns` the agent's speech is told by them, at the moment of its sound."""
         self._session = session
         self._agent = agent
         self._narrator = narrator
         self._attendance = attendance
+        self._turns = turns
         self._on_change = on_change
         self._on_no_answer = on_no_answer
-        self._question: dict[str, Any] = {}
-        "the framework's metrics of the caller's turn that has no answer yet"
+        self._tools: dict[str, str] = {}
+        "call id -> name of the tools at work"
 
     def attach(self) -> None:
         self._session.on("user_state_changed", self._user_state_changed)
         self._session.on("agent_state_changed", self._agent_state_changed)
         self._session.on("user_input_transcribed", self._user_input_transcribed)
         self._session.on("conversation_item_added", self._conversation_item_added)
-        self._session.on("function_tools_executed", self._function_tools_executed)
+        self._session.on("tool_execution_updated", self._tool_execution_updated)
         self._session.on("error", self._error)
-
-    def question_typed(self) -> None:
-        """The caller has sent a text: the next reply answers it, counted from now."""
-        self._question = {"stopped_speaking_at": time.time()}
 
     def _user_state_changed(self, event: UserStateChangedEvent) -> None:
         speaking = event.new_state == "speaking"
@@ -75,20 +75,12 @@ class SessionListener:
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
         self._attendance.agent_busy(time.monotonic(), busy=event.new_state in ("thinking", "speaking"))
-        if event.new_state == "speaking":
-            self._narrator.tell(self._speech_started())
-        elif event.old_state == "speaking":
-            self._narrator.tell(AgentSpeechStopped())
+        if self._turns is None:
+            if event.new_state == "speaking":
+                self._narrator.tell(AgentSpeechStarted())
+            elif event.old_state == "speaking":
+                self._narrator.tell(AgentSpeechStopped())
         self._on_change()
-
-    def _speech_started(self) -> AgentSpeechStarted:
-        question, self._question = self._question, {}
-        stopped_at = question.get("stopped_speaking_at")
-        if stopped_at is None:
-            return AgentSpeechStarted()
-        total = round((time.time() - stopped_at) * 1000)
-        waited = round(question.get("end_of_turn_delay", 0) * 1000)
-        return AgentSpeechStarted(total, {"end_of_turn": waited, "answer": total - waited})
 
     def _user_input_transcribed(self, event: UserInputTranscribedEvent) -> None:
         if event.transcript.strip():
@@ -103,18 +95,24 @@ class SessionListener:
         if not isinstance(item, llm.ChatMessage):
             return
         text = item.text_content or ""
-        if item.role == "user" and "stopped_speaking_at" in item.metrics:
-            self._question = dict(item.metrics)
-        elif item.role == "assistant" and item.interrupted:
+        if item.role == "assistant" and item.interrupted:
             self._narrator.tell(AgentInterrupted(heard_text=text, unheard_text=self._agent.unheard(text)))
         elif item.role == "assistant":
             self._narrator.tell(AgentTranscript(text=text, final=True))
 
-    def _function_tools_executed(self, event: FunctionToolsExecutedEvent) -> None:
-        for call, output in event.zipped():
+    def _tool_execution_updated(self, event: ToolExecutionUpdatedEvent) -> None:
+        update = event.update
+        if update.type == "tool_call_started":
+            call = update.function_call
+            self._tools[call.call_id] = call.name
             self._narrator.tell(ToolCalled(tool=call.name, call_id=call.call_id))
-            if output is not None:
-                self._narrator.tell(ToolReturned(tool=call.name, call_id=call.call_id, failed=output.is_error))
+            if self._turns is not None:
+                self._turns.tool_called(call.call_id)
+        elif update.type == "tool_call_ended":
+            name = self._tools.pop(update.call_id, "")
+            self._narrator.tell(ToolReturned(tool=name, call_id=update.call_id, failed=update.status != "done"))
+            if self._turns is not None:
+                self._turns.tool_returned(update.call_id)
 
     def _error(self, event: ErrorEvent) -> None:
         source = event.source

@@ -1,0 +1,74 @@
+"""What is kept of the caller's sound as it passes: when he really stopped, how loud he is, whether it is an echo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from statistics import median
+
+import numpy as np
+from livekit import rtc
+
+from voiceworker.policy.end_of_speech import EndOfSpeech, Samples
+from voiceworker.runtime.echo import EchoGuard
+
+SAMPLE_RATE = 24_000
+"what the framework is asked to give"
+
+_KEPT_LEVELS = 10
+_SPEECH_DB = -60.0
+"softer is not a voice, and tells nothing of how loud it is"
+
+
+class CallerAudio:
+    """A tap in the agent's `stt_node`: every frame passes, in the order and at the time of its arrival."""
+
+    def __init__(self, echo: EchoGuard, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._echo = echo
+        self._clock = clock
+        self._end = EndOfSpeech(SAMPLE_RATE)
+        self._is_speaking = False
+        self._present: list[float] = []
+        "levels of the frames of the present or last voice"
+        self._usual: list[float] = []
+
+    async def passing(self, audio: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
+        async for frame in audio:
+            if frame.sample_rate == SAMPLE_RATE and frame.num_channels == 1:
+                self._hear(np.frombuffer(frame.data, np.int16), self._clock())
+            yield frame
+
+    def _hear(self, samples: Samples, now: float) -> None:
+        self._end.hear(samples, now)
+        self._echo.heard(samples, now)
+        if self._is_speaking and (level := _level_db(samples)) > _SPEECH_DB:
+            self._present.append(level)
+
+    def last_speech_at(self, stamp: float | None = None) -> float | None:
+        """Arrival of the last sample of speech, now that the caller is known to have stopped; see EndOfSpeech.find."""
+        return self._end.find(stamp)
+
+    # --- how loud ---
+
+    def voice(self, *, speaking: bool) -> None:
+        """The voice detector's verdict."""
+        self._is_speaking = speaking
+        if speaking:
+            self._present.clear()
+
+    def was_spoken_to_us(self) -> None:
+        """The present voice belongs to a turn: so loud is he usually."""
+        if self._present:
+            self._usual = [*self._usual, median(self._present)][-_KEPT_LEVELS:]
+
+    def level_db(self) -> float | None:
+        """The present voice against the usual one; None while either is unknown."""
+        if not self._present or not self._usual:
+            return None
+        return median(self._present) - median(self._usual)
+
+
+def _level_db(samples: Samples) -> float:
+    """Against full scale, of a frame of 10 to 20 ms."""
+    power = float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
+    return 10 * float(np.log10(max(power, 1e-3) / 32768.0**2))

@@ -1,0 +1,236 @@
+"""Who speaks when, in one call: everything that hears, decides and times a turn, put together.
+
+The decisions are pure (policy/overlap.py, end_of_turn.py, speculation.py, latency.py); each has a driver beside this
+file. Here they get the same caller, the same voice and the same session to look at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import (
+    AgentSession,
+    ConversationItemAddedEvent,
+    TurnHandlingOptions,
+    UserStateChangedEvent,
+    llm,
+    stt,
+)
+
+from voiceworker.config import AgentDefinition
+from voiceworker.events import AgentSpeechStarted, AgentSpeechStopped, Event, TurnCommitted
+from voiceworker.policy.backchannels import Backchannels, lexicon_of
+from voiceworker.policy.eagerness import turn_timing
+from voiceworker.policy.end_of_turn import Commit, EndOfTurnSettings
+from voiceworker.policy.latency import TurnClock
+from voiceworker.policy.overlap import Overlap, OverlapSettings, Situation
+from voiceworker.policy.speculation import Completeness, Price, Speculation, SpeculationSettings
+from voiceworker.policy.utterances import read_utterance
+from voiceworker.runtime.call_sink import Audible, CallSink, Silent
+from voiceworker.runtime.caller_audio import CallerAudio
+from voiceworker.runtime.echo import EchoGuard, Samples
+from voiceworker.runtime.heard_text import HeardText
+from voiceworker.runtime.leading_silence import trim_leading_silence
+from voiceworker.runtime.overlap_driver import OverlapDriver
+from voiceworker.runtime.speculator import PREEMPTIVE_GENERATION, Chunk, Speculator
+from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.transit import TransitMeter
+from voiceworker.runtime.turn_detector import EndOfTurnDetector
+
+_NEVER_SECONDS = 3600.0
+"the framework is to interrupt for a text that is passed on to it, never for a voice of any length"
+
+_COMPLETENESS = {
+    "closed": Completeness.COMPLETE,
+    "complete": Completeness.COMPLETE,
+    "neutral": Completeness.NEUTRAL,
+    "dictating": Completeness.UNFINISHED,
+    "unfinished": Completeness.UNFINISHED,
+}
+
+
+class TurnTaking:
+    def __init__(
+        self,
+        definition: AgentDefinition,
+        room: rtc.Room,
+        tasks: Tasks,
+        tell: Callable[[Event], None],
+        caller_identity: Callable[[], str | None],
+        *,
+        may_speculate: bool,
+        has_interims: bool,
+    ) -> None:
+        """`may_speculate`: preparing replies is worth it with these models and allowed."""
+        self._turns = definition.turns
+        self._language = definition.language
+        self._tasks = tasks
+        self._tell = tell
+        self._timing = turn_timing(self._turns.eagerness, self._language)
+        self._echo = EchoGuard()
+        self._caller = CallerAudio(self._echo)
+        self._clock = TurnClock()
+        self._meter = TransitMeter(room, caller_identity)
+        self.sink = CallSink(room, listener=self)
+        self.heard = HeardText(self._heard_more)
+        self._overlap = OverlapDriver(
+            Overlap(self._overlap_settings(has_interims), self._words()),
+            self.sink,
+            self._echo,
+            self._caller,
+            tell,
+            vad_silence_seconds=self._timing.vad_silence_seconds,
+        )
+        self._detector = EndOfTurnDetector(
+            EndOfTurnSettings().paced(self._timing.pace), language=self._language, on_commit=self._turn_taken
+        )
+        price = Price.METERED if may_speculate and self._turns.speculation else Price.FORBIDDEN
+        settings = SpeculationSettings(llm_price=price, tts_price=price)
+        self._speculator = Speculator(Speculation(settings), self._completeness)
+        self._unheard: Callable[[str], str] = lambda _heard: ""
+
+    def _overlap_settings(self, has_interims: bool) -> OverlapSettings:
+        table = self._turns.overlap
+        return OverlapSettings(policy=table.policy, situations=dict(table.situations), interims=has_interims)
+
+    def _words(self) -> Backchannels:
+        extra = self._turns.overlap.backchannels
+        return Backchannels(lexicon_of(self._language), () if extra == "default" else extra)
+
+    # --- the session ---
+
+    @property
+    def options(self) -> TurnHandlingOptions:
+        return TurnHandlingOptions(
+            turn_detection=self._detector,
+            interruption={"mode": "vad", "min_duration": _NEVER_SECONDS, "resume_false_interruption": False},
+            # the detector has waited already, and waits no longer than it wants
+            endpointing={"min_delay": self._timing.vad_silence_seconds, "max_delay": _NEVER_SECONDS},
+            preemptive_generation=PREEMPTIVE_GENERATION,
+        )
+
+    def attach(self, session: AgentSession[Any], unheard: Callable[[str], str]) -> None:
+        """Before the session starts, and before anybody else listens to it. `unheard(heard)`: what has been written of
+        the present reply besides what was heard."""
+        self._unheard = unheard
+        session.output.audio = self.sink
+        self._overlap.attach(session)
+        self._speculator.attach(session)
+        session.on("user_state_changed", self._user_state_changed)
+        session.on("conversation_item_added", self._item_added)
+        self._tasks.spawn(self.sink.start(), "the agent's track")
+        self._meter.start(self._tasks)
+
+    async def aclose(self) -> None:
+        self._overlap.close()
+        await self.sink.aclose()
+
+    # --- what the call tells ---
+
+    def next_speech_is(self, situation: Situation) -> None:
+        self._overlap.next_speech_is(situation)
+
+    def typed(self) -> None:
+        """The caller has sent a text: a turn as it stands."""
+        self._clock.typed(time.monotonic())
+        self._overlap.turn_taken()
+
+    def tool_called(self, call_id: str) -> None:
+        self._clock.tool_called(time.monotonic(), call_id)
+
+    def tool_returned(self, call_id: str) -> None:
+        self._clock.tool_returned(time.monotonic(), call_id)
+
+    # --- the agent's nodes ---
+
+    def hear(self, audio: AsyncIterable[rtc.AudioFrame]) -> AsyncIterable[rtc.AudioFrame]:
+        return self._caller.passing(audio)
+
+    def heed(self, events: AsyncIterable[stt.SpeechEvent]) -> AsyncGenerator[stt.SpeechEvent, None]:
+        """Of what the recogniser tells, what concerns the framework, and when."""
+        return self._speculator.speculate(self._noted(self._overlap.heed(events)))
+
+    async def _noted(self, events: AsyncIterable[stt.SpeechEvent]) -> AsyncGenerator[stt.SpeechEvent, None]:
+        kinds = stt.SpeechEventType
+        async for event in events:
+            if event.type in (kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT) and event.alternatives:
+                final = event.type is kinds.FINAL_TRANSCRIPT
+                self._detector.heard(event.alternatives[0].text, final=final)
+                if final:
+                    self._clock.transcribed(time.monotonic())
+            yield event
+
+    async def think(
+        self, context: llm.ChatContext, ask: Callable[[], AsyncGenerator[Chunk, None]]
+    ) -> AsyncGenerator[Chunk, None]:
+        first = True
+        async for chunk in self._speculator.thinking(context, ask):
+            if first:
+                self._clock.first_token(time.monotonic())
+                first = False
+            yield chunk
+
+    def voice(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        """What of a reply's text may be synthesised by now."""
+        return self._speculator.speaking(text)
+
+    async def sound(self, frames: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """A reply's audio without the silence ahead of it."""
+        first = True
+        async for frame in trim_leading_silence(frames):
+            if first:
+                self._clock.first_audio(time.monotonic())
+                first = False
+            yield frame
+
+    # --- what the sink tells ---
+
+    def audible(self, event: Audible) -> None:
+        latency = self._clock.audible(event.at, self._meter.transit)
+        if latency is None:
+            self._tell(AgentSpeechStarted())
+        else:
+            self._tell(AgentSpeechStarted(latency.total_ms, latency.parts))
+        self._overlap.audible(event)
+
+    def silent(self, event: Silent) -> None:
+        self._overlap.silent(event)
+        self._tell(AgentSpeechStopped())
+
+    def played(self, samples: Samples, at: float) -> None:
+        self._echo.played(samples, at)
+
+    # --- what the session tells ---
+
+    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
+        if event.new_state == "speaking" or event.old_state != "speaking":
+            return
+        now = time.monotonic()
+        stopped_at = self._caller.last_speech_at(now - self._timing.vad_silence_seconds)
+        if stopped_at is not None:
+            self._clock.speech_ended(now, stopped_at)
+
+    def _item_added(self, event: ConversationItemAddedEvent) -> None:
+        item = event.item
+        if not isinstance(item, llm.ChatMessage):
+            return
+        if item.role == "assistant":
+            self._detector.agent_said(item.text_content or "")
+
+    def turn_completed(self) -> None:
+        """The framework has taken the caller's spoken turn."""
+        self._clock.committed(time.monotonic())
+
+    def _turn_taken(self, commit: Commit) -> None:
+        self._overlap.turn_taken()
+        waited = round(commit.waited_seconds * 1000)
+        self._tell(TurnCommitted(self._turns.eagerness, commit.likelihood, waited, commit.reason))
+
+    def _heard_more(self, heard: str) -> None:
+        self._overlap.said(heard, self._unheard(heard))
+
+    def _completeness(self, text: str) -> Completeness:
+        return _COMPLETENESS[read_utterance(text, self._language).completeness]
