@@ -485,7 +485,7 @@ class Listener(Agent):
 
     async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterable[rtc.AudioFrame]:
         synthesize = lambda part: Agent.default.tts_node(self, part, model_settings)  # noqa: E731
-        async for frame in self.speculator.speaking(text, synthesize):
+        async for frame in self.speculator.synthesizing(text, synthesize):
             yield frame
 
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:

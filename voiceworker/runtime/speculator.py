@@ -73,6 +73,10 @@ class _Reply:
             event.set()
         return True
 
+    async def may_synthesize(self) -> None:
+        self.open_if_committed()
+        await self.synthesize.wait()
+
     async def counted(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
         async for part in text:
             self.characters += len(part)
@@ -324,14 +328,27 @@ class Speculator:
                     reply.tokens = before + tokens
                 yield chunk
 
-    async def speaking(self, text: AsyncIterable[str], synthesize: Callable[[AsyncIterable[str]], Frames]) -> Frames:
-        """The speech of `synthesize`: before the turn is committed at most its first clause; counts the characters."""
+    async def speaking(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        """The text for the TTS: at most the first clause before the turn is committed; its characters are counted."""
         reply = _reply.get()
         if reply is None:  # of a session that is not attached
-            speech = synthesize(text)
+            gated = first_clause_gate(text, _at_once)
         else:
-            reply.open_if_committed()
-            await reply.synthesize.wait()
+            await reply.may_synthesize()
+            gated = reply.counted(first_clause_gate(text, reply.opened.wait))
+        async with aclosing(gated) as parts:
+            async for part in parts:
+                yield part
+
+    async def synthesizing(
+        self, text: AsyncIterable[str], synthesize: Callable[[AsyncIterable[str]], Frames]
+    ) -> Frames:
+        """The speech of `synthesize` for `text`, the first clause first: use this or `speaking`, not both."""
+        reply = _reply.get()
+        if reply is None:
+            speech = first_clause_first(text, _at_once, synthesize)
+        else:
+            await reply.may_synthesize()
             opened, counted = reply.opened.wait, reply.counted
             speech = first_clause_first(text, opened, lambda part: synthesize(counted(part)))
         async with aclosing(speech) as frames:
@@ -340,6 +357,10 @@ class Speculator:
 
     def _tokens(self, characters: int) -> int:
         return round(characters / self._characters_per_token)
+
+
+async def _at_once() -> None:
+    """The turn needs no waiting for."""
 
 
 async def _fill(put: Callable[[_T | _Ended], None], items: AsyncIterable[_T]) -> None:
