@@ -44,10 +44,12 @@ class Receptionist(Agent):
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        turns, self._written = self._turns, ""
-        granted = text if turns is None else turns.voice(text)
-        frames = Agent.default.tts_node(self, self._noted(granted), model_settings)
-        async for frame in frames if turns is None else turns.sound(frames):
+        self._written = ""
+
+        def synthesize(part: AsyncIterable[str]) -> AsyncGenerator[rtc.AudioFrame, None]:
+            return Agent.default.tts_node(self, self._noted(part), model_settings)
+
+        async for frame in synthesize(text) if self._turns is None else self._turns.speak(text, synthesize):
             yield frame
 
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:

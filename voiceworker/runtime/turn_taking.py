@@ -87,7 +87,8 @@ class TurnTaking:
         self._detector = EndOfTurnDetector(
             EndOfTurnSettings().paced(self._timing.pace), language=self._language, on_commit=self._turn_taken
         )
-        price = Price.METERED if may_speculate and self._turns.speculation else Price.FORBIDDEN
+        self._speculates = may_speculate and self._turns.speculation
+        price = Price.METERED if self._speculates else Price.FORBIDDEN
         settings = SpeculationSettings(llm_price=price, tts_price=price)
         self._speculator = Speculator(Speculation(settings), self._completeness)
         self._unheard: Callable[[str], str] = lambda _heard: ""
@@ -173,13 +174,12 @@ class TurnTaking:
                 first = False
             yield chunk
 
-    def voice(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
-        """What of a reply's text may be synthesised by now."""
-        return self._speculator.speaking(text)
-
-    async def sound(self, frames: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """A reply's audio without the silence ahead of it."""
+    async def speak(
+        self, text: AsyncIterable[str], synthesize: Callable[[AsyncIterable[str]], AsyncGenerator[rtc.AudioFrame, None]]
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """A reply's audio: no more of it than may be made by now, and without the silence ahead of it."""
         first = True
+        frames = self._speculator.synthesizing(text, synthesize) if self._speculates else synthesize(text)
         async for frame in trim_leading_silence(frames):
             if first:
                 self._clock.first_audio(time.monotonic())
