@@ -13,6 +13,7 @@ from rich.console import Console
 
 from voiceworker.api.keys_command import keys_app
 from voiceworker.config import ConfigError, load_settings
+from voiceworker.lab.bench.command import bench_app
 from voiceworker.lab.call_command import call
 from voiceworker.lab.soak_command import soak
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_app, name="keys")
+app.add_typer(bench_app, name="bench")
 app.command(name="call")(call)
 app.command(name="soak")(soak)
 

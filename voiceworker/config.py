@@ -206,6 +206,8 @@ class OverlapTable(Frozen):
 
 class TurnSettings(Frozen):
     eagerness: Eagerness = "balanced"
+    end_of_turn: Literal["model", "vad"] = "model"
+    "vad: the silence alone decides, for voices and languages that the turn model misjudges"
     overlap: OverlapTable = OverlapTable()
     speculation: bool = True
     "whether replies are prepared while the caller is still finishing; False where every token counts"

@@ -105,11 +105,13 @@ class TurnTaking:
 
     @property
     def options(self) -> TurnHandlingOptions:
+        by_silence = self._turns.end_of_turn == "vad"
+        # our detector has waited when it answers; without it the framework waits
+        silence = self._timing.minimum_silence_seconds if by_silence else self._timing.vad_silence_seconds
         return TurnHandlingOptions(
-            turn_detection=self._detector,
+            turn_detection="vad" if by_silence else self._detector,
             interruption={"mode": "vad", "min_duration": _NEVER_SECONDS, "resume_false_interruption": False},
-            # the detector has waited already, and waits no longer than it wants
-            endpointing={"min_delay": self._timing.vad_silence_seconds, "max_delay": _NEVER_SECONDS},
+            endpointing={"min_delay": silence, "max_delay": _NEVER_SECONDS},
             preemptive_generation=PREEMPTIVE_GENERATION,
         )
 
