@@ -125,8 +125,7 @@ class _Listening:
         await self._socket.prepare(http)
         async with _owned(self._tasks, self._send(), "transcripts") as sending:
             await self._receive(sending)
-            if not self._closing:
-                self._job.left()  # without CloseStream
+            self._job.left()  # unless it said CloseStream
         if not self._socket.closed:
             await self._socket.close()
         return self._socket
@@ -140,10 +139,10 @@ class _Listening:
                 await self._socket.close(code=WSCloseCode.INTERNAL_ERROR, message=reason)
                 return
             if message.type is WSMsgType.BINARY:
-                if not message.data:  # an older way to close
-                    self._closing = True
-                else:
+                if message.data:
                     self._hear(message.data)
+                else:  # an older way to close
+                    self._obey('{"type": "CloseStream"}')
             elif message.type is WSMsgType.TEXT:
                 self._obey(message.data)
             else:
@@ -168,7 +167,8 @@ class _Listening:
             return
         if kind in ("Finalize", "CloseStream"):
             self._transcriber.finalize(time.perf_counter())
-        self._closing = self._closing or kind == "CloseStream"
+        if kind == "CloseStream":
+            self._closing = self._job.is_complete = True
 
     async def _send(self) -> None:
         """Sends what is due, woken by audio and by the clock; ends with the stream."""

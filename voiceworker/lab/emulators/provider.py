@@ -90,6 +90,8 @@ class Job:
     delays: Delays
     "as they were when it began"
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    is_complete: bool = False
+    "the client has what it asked for, or has said that it wants no more"
     _stalled: bool = False
 
     def refuse(self) -> int | None:
@@ -127,8 +129,8 @@ class Job:
             self.log.first_byte_at = time.perf_counter()
 
     def left(self) -> None:
-        """The client has left, or cleared what it asked for; not when a fault has struck it before."""
-        if not self.log.failed and not self.log.cancelled:
+        """The client has left, or cleared what it asked for; not when a fault has cut it off."""
+        if self.log.failed in ("", "stall") and not self.log.cancelled and not self.is_complete:
             self.log.cancelled = True
             self.account.cancelled_requests += 1
 

@@ -45,7 +45,7 @@ class ProviderEmulators:
     async def __aenter__(self) -> ProviderEmulators:
         app = web.Application(client_max_size=64 << 20, middlewares=[forgive_lost_clients])
         app.add_routes([*self._deepgram.routes(), *self._openai.routes()])
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

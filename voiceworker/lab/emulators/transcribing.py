@@ -80,7 +80,9 @@ class _Word:
     ended: float
     confidence: float
     speech: Speech
-    ends_segment: bool = False
+    is_first: bool
+    "of its speech"
+    ends_segment: bool
     "a pause follows that closes the segment, or the end of the speech"
 
     @property
@@ -207,10 +209,9 @@ class Transcriber:
         for index, spoken in enumerate(speech.words):
             following = speech.words[index + 1].started_seconds if index + 1 < len(speech.words) else float("inf")
             confidence = round(chance.uniform(0.93, 0.999), 4)
-            word = _Word(
-                spoken.text, spoken.started_seconds + offset, spoken.ended_seconds + offset, confidence, speech
-            )
-            word.ends_segment = following - spoken.ended_seconds >= pause
+            begin, end = spoken.started_seconds + offset, spoken.ended_seconds + offset
+            is_last = following - spoken.ended_seconds >= pause
+            word = _Word(spoken.text, begin, end, confidence, speech, index == 0, is_last)
             if word.started + word.ended > 0:  # less than half of it was cut off before the stream was opened
                 words.append(word)
         if not words:
@@ -265,14 +266,9 @@ class Transcriber:
             return []
         self._interims = self._interims[len(due) :]
         known = [word for word in self._words if word.known_at <= heard]
-        if not known and self._words and self._words[0].started < heard and self._words[0] is self._first_of_speech():
-            known = self._words[:1]
+        if not known and self._words and self._words[0].is_first and self._words[0].started < heard:
+            known = self._words[:1]  # the first interim of a speech is not empty, however short its delay
         return [self._results(known, is_final=False)] if known else []
-
-    def _first_of_speech(self) -> _Word | None:
-        """The word by which the first interim of a speech is not empty, however short the delay."""
-        word = self._words[0]
-        return word if word.text == word.speech.words[0].text else None
 
     def _results(
         self, words: list[_Word], *, is_final: bool, speech_final: bool = False, from_finalize: bool = False
