@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from voiceworker.config import ROOT, ConfigError
+from voiceworker.lab.bench import bargein as bargein_bench
+from voiceworker.lab.bench import cutoff as cutoff_bench
+from voiceworker.lab.bench import join as join_bench
 from voiceworker.lab.bench import latency as latency_bench
-from voiceworker.lab.bench.report import Report, plot_distributions
+from voiceworker.lab.bench import load as load_bench
+from voiceworker.lab.bench import selectivity as selectivity_bench
+from voiceworker.lab.bench.report import Report, plot_distributions, plot_shares
 from voiceworker.lab.bench.rig import DELAYS, Options, Rig
-from voiceworker.lab.bench.speeches import turns
+from voiceworker.lab.bench.rooms import ARMS, Arm
+from voiceworker.lab.bench.speeches import Speeches
 from voiceworker.lab.invitation import CallSetupError
 
 RESULTS = ROOT / "bench" / "results"
@@ -27,6 +35,7 @@ PairOption = Annotated[int, typer.Option("--pairs", help="How many rounds; each 
 VadOption = Annotated[bool, typer.Option("--vad", help="Force the voice detector to decide the end of turns, for all.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="A look in under three minutes: few rounds, no claims.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed draws the same order and replies.")]
+LogsOption = Annotated[Path | None, typer.Option("--logs", help="Keep what the systems print in this folder.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", help="Folder of the report.")]
 
 _SYSTEMS = "ours,livekit,pipecat"
@@ -41,26 +50,134 @@ def latency(
     quick: QuickOption = False,
     seed: SeedOption = 1,
     output: OutputOption = None,
+    logs: LogsOption = None,
 ) -> None:
     """First audio: from the caller's last sample sent to the agent's first audible sample received."""
-    options = _options(systems, delays, vad, seed)
-    report = _run(options, lambda rig: latency_bench.run(rig, turns(), 6 if quick else pairs))
+    options, questions = _options(systems, delays, vad, seed, logs), Speeches(seed).whole_turns()
+    report = _run(options, lambda rig: latency_bench.run(rig, questions, 6 if quick else pairs))
     directory = _write(report, output)
-    values: dict[str, list[float]] = {name: [] for name in options.systems}
-    for turn in report.rounds:
-        if turn["v2v"] is not None:
-            values[turn["system"]].append(turn["v2v"] * 1000)
+    values = {name: _milliseconds(report.rounds, name, "v2v") for name in options.systems}
     plot_distributions(directory / "latency.png", "first audio after the caller's last sample", "ms", values)
+
+
+@bench_app.command()
+def bargein(
+    systems: Systems = _SYSTEMS,
+    delays: DelayOption = "typical",
+    pairs: PairOption = 30,
+    vad: VadOption = False,
+    quick: QuickOption = False,
+    seed: SeedOption = 1,
+    output: OutputOption = None,
+    logs: LogsOption = None,
+) -> None:
+    """Interruptions of a long reply: when the agent grows softer, when it is silent, what it believes was heard."""
+    options = _options(systems, delays, vad, seed, logs, greeting_words=48)
+    onsets = (1.5,) if quick else bargein_bench.ONSETS
+    rounds = 2 if quick else math.ceil(pairs / len(onsets))
+    speeches = Speeches(seed)
+    run = partial(bargein_bench.run, questions=speeches.whole_turns(), interruptions=speeches.interruptions())
+    report = _run(options, lambda rig: run(rig, rounds=rounds, onsets=onsets))
+    directory = _write(report, output)
+    later = [trial for trial in report.rounds if not trial["first_reply"]]
+    values = {f"{name}, silent": _milliseconds(later, name, "silence") for name in options.systems}
+    ducked = {"ours, softer": _milliseconds(later, "ours", "duck")}
+    plot_distributions(directory / "bargein.png", "after the caller's first sample", "ms", ducked | values)
+
+
+@bench_app.command()
+def selectivity(
+    systems: Systems = _SYSTEMS,
+    delays: DelayOption = "typical",
+    events: Annotated[int, typer.Option(help="How many of each system in each arm, half of them interruptions.")] = 240,
+    arms: Annotated[str, typer.Option(help="quiet, echo, noise; with commas.")] = "quiet,echo,noise",
+    vad: VadOption = False,
+    quick: QuickOption = False,
+    seed: SeedOption = 1,
+    output: OutputOption = None,
+    logs: LogsOption = None,
+) -> None:
+    """Listeners' "mm-hmm", coughs and side remarks must not stop the agent; a true interruption must."""
+    wanted = tuple(arm.strip() for arm in arms.split(","))
+    chosen: tuple[Arm, ...] = tuple(arm for arm in ARMS if arm in wanted)
+    if len(chosen) != len(wanted):
+        raise ConfigError(f"--arms: each must be one of {', '.join(ARMS)}")
+    options = _options(systems, delays, vad, seed, logs)
+    speeches = Speeches(seed)
+    count, places = (6, chosen[:1]) if quick else (events, chosen)
+    run = partial(selectivity_bench.run, questions=speeches.whole_turns(), events=speeches.overlaps(count))
+    report = _run(options, lambda rig: run(rig, arms=places))
+    directory = _write(report, output)
+    found = [
+        selectivity_bench.Event(**{key: value for key, value in row.items() if key != "right"}) for row in report.rounds
+    ]
+    title = "did what a person would do: went on, or stopped for a true interruption"
+    plot_shares(directory / "selectivity.png", title, selectivity_bench.shares(found))
+
+
+@bench_app.command()
+def cutoff(
+    systems: Systems = _SYSTEMS,
+    delays: DelayOption = "typical",
+    utterances: Annotated[int, typer.Option(help="How many, each once by every system.")] = 60,
+    vad: VadOption = False,
+    quick: QuickOption = False,
+    seed: SeedOption = 1,
+    output: OutputOption = None,
+    logs: LogsOption = None,
+) -> None:
+    """Utterances with pauses inside: who speaks into them, and how long the answers take."""
+    options = _options(systems, delays, vad, seed, logs)
+    chosen = cutoff_bench.with_pauses(Speeches(seed).paused_turns())[: 6 if quick else utterances]
+    report = _run(options, lambda rig: cutoff_bench.run(rig, chosen))
+    directory = _write(report, output)
+    values = {name: _milliseconds(report.rounds, name, "v2v") for name in options.systems}
+    plot_distributions(directory / "cutoff.png", "first audio after utterances with pauses inside", "ms", values)
+
+
+@bench_app.command()
+def join(
+    systems: Systems = _SYSTEMS,
+    delays: DelayOption = "typical",
+    pairs: PairOption = 30,
+    quick: QuickOption = False,
+    seed: SeedOption = 1,
+    output: OutputOption = None,
+    logs: LogsOption = None,
+) -> None:
+    """From asking for a call to hearing the greeting."""
+    options = _options(systems, delays, False, seed, logs)
+    report = _run(options, lambda rig: join_bench.run(rig, 4 if quick else pairs))
+    directory = _write(report, output)
+    values = {name: _milliseconds(report.rounds, name, "greeting") for name in options.systems}
+    plot_distributions(directory / "join.png", "from the request to the greeting", "ms", values)
+
+
+@bench_app.command()
+def load(
+    systems: Systems = _SYSTEMS,
+    delays: DelayOption = "typical",
+    turns_each: Annotated[int, typer.Option(help="Turns of each call.")] = 8,
+    quick: QuickOption = False,
+    seed: SeedOption = 1,
+    output: OutputOption = None,
+    logs: LogsOption = None,
+) -> None:
+    """1, 2 and 4 calls at once: cores, memory, and first audio."""
+    options, questions = _options(systems, delays, False, seed, logs), Speeches(seed).whole_turns()
+    counts = (1, 2) if quick else load_bench.CALLS
+    report = _run(options, lambda rig: load_bench.run(rig, questions, 2 if quick else turns_each, counts))
+    _write(report, output)
 
 
 # --- for all ---------------------------------------------------------------------------------------------------------
 
 
-def _options(systems: str, delays: str, vad: bool, seed: int, **more: int) -> Options:
+def _options(systems: str, delays: str, vad: bool, seed: int, logs: Path | None, **more: int) -> Options:
     if delays not in DELAYS:
         raise ConfigError(f"--delays: {delays!r} is none of {', '.join(DELAYS)}")
     names = tuple(name.strip() for name in systems.split(",") if name.strip())
-    return Options(systems=names, delays=delays, vad=vad, seed=seed, say=typer.echo, **more)
+    return Options(systems=names, delays=delays, vad=vad, seed=seed, logs=logs, say=typer.echo, **more)
 
 
 def _run(options: Options, experiment: Callable[[Rig], Awaitable[Report]]) -> Report:
@@ -83,3 +200,7 @@ def _write(report: Report, output: Path | None) -> Path:
     typer.echo(report.to_markdown())
     typer.echo(f"written to {directory}")
     return directory
+
+
+def _milliseconds(rounds: Sequence[dict[str, Any]], system: str, name: str) -> list[float]:
+    return [row[name] * 1000 for row in rounds if row["system"] == system and row[name] is not None]

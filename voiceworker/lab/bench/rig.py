@@ -48,6 +48,8 @@ class Options:
     greeting_words: int = 6
     max_calls: int = 8
     calibration_clicks: int = 20
+    logs: Path | None = None
+    "where the systems' files and logs are kept; None: nowhere"
     say: Callable[[str], None] = field(default=print, repr=False)
     "progress, a line each"
 
@@ -118,7 +120,8 @@ class Rig:
 
     async def _start(self) -> None:
         options, exit_stack = self.options, self._exit
-        directory = Path(exit_stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        passing = exit_stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+        directory = (options.logs or Path(passing)).absolute()
         own = read_environment()
         environment = {name: own[name] for name in _KEPT_VARIABLES if name in own}
         settings = _sfu_settings(environment)

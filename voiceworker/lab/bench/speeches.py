@@ -1,28 +1,49 @@
-"""What the callers of the benches say."""
+"""What the callers of the benches say: the recorded material of tests/audio/turns, drawn by the seed."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import zip_longest
 
-from voiceworker.config import ROOT
-from voiceworker.lab.audio import SAMPLE_RATE, read_speech
-from voiceworker.lab.speech import Speech, SpeechKind, SpokenWord
+from voiceworker.config import ROOT, ConfigError
+from voiceworker.lab.bench.cutoff import LEAST_PAUSE_SECONDS
+from voiceworker.lab.material import Material, MaterialError, load_material, spread
+from voiceworker.lab.speech import Speech, SpeechKind
 
-AUDIO = ROOT / "tests" / "audio"
-
-
-def by_hand(path: Path, text: str, kind: SpeechKind = "turn", voice: str = "") -> Speech:
-    """Speech whose words are spread evenly over the file, for a file of which only the text is known."""
-    seconds = len(read_speech(path)) / SAMPLE_RATE
-    words = text.split()
-    step = seconds / max(1, len(words))
-    spoken = tuple(SpokenWord(word, place * step, (place + 0.95) * step) for place, word in enumerate(words))
-    return Speech(path.stem, kind, voice or path.parent.name, path, spoken, seconds)
+DIRECTORY = ROOT / "tests" / "audio" / "turns"
+_HARMLESS: tuple[SpeechKind, ...] = ("backchannel", "noise", "side_remark")
 
 
-def turns() -> list[Speech]:
-    """Whole requests without long pauses inside."""
-    return [
-        by_hand(AUDIO / "hours.wav", "what are your opening hours"),
-        by_hand(AUDIO / "booking.wav", "i would like to book a haircut please"),
-    ]
+class Speeches:
+    """The voices are mixed, and the same seed gives the same order. Raises ConfigError when the files are not there."""
+
+    def __init__(self, seed: int) -> None:
+        try:
+            self._material: Material = load_material(DIRECTORY)
+        except MaterialError as error:
+            raise ConfigError(str(error)) from None
+        self._seed = seed
+
+    def whole_turns(self) -> list[Speech]:
+        """Questions without a long silence inside."""
+        return self._mixed([one for one in self._turns() if one.longest_pause_seconds < LEAST_PAUSE_SECONDS])
+
+    def paused_turns(self) -> list[Speech]:
+        """Questions with a silence of 0.3 s and more inside."""
+        return self._mixed([one for one in self._turns() if one.longest_pause_seconds >= LEAST_PAUSE_SECONDS])
+
+    def interruptions(self) -> list[Speech]:
+        """What must stop the agent."""
+        return self._mixed(self._material.of_kind("interruption"))
+
+    def overlaps(self, count: int) -> list[Speech]:
+        """What callers utter while the agent speaks: half of it true interruptions, half of it none, of every kind."""
+        kinds = zip_longest(*(self._mixed(self._material.of_kind(kind)) for kind in _HARMLESS))
+        harmless = [speech for some in kinds for speech in some if speech is not None]
+        return [*harmless[: count // 2], *self.interruptions()[: count - count // 2]]
+
+    def _turns(self) -> Sequence[Speech]:
+        return self._material.of_kind("turn")
+
+    def _mixed(self, speeches: Sequence[Speech]) -> list[Speech]:
+        return list(spread(speeches, len(speeches), self._seed))

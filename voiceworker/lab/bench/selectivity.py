@@ -1,0 +1,202 @@
+"""Selectivity: what must not stop the agent, and what must. Both from one setting, in quiet, with echo, in noise."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from voiceworker.lab.audio import read_speech
+from voiceworker.lab.bench.bargein import LONG_WORDS, SHORT_WORDS, long_reply
+from voiceworker.lab.bench.ear import Ear
+from voiceworker.lab.bench.heard import heard_text, is_whole
+from voiceworker.lab.bench.report import Goal, Line, Report
+from voiceworker.lab.bench.rig import Rig, Seat
+from voiceworker.lab.bench.rooms import Arm, room
+from voiceworker.lab.bench.stats import Interval, abba, share_of
+from voiceworker.lab.emulators.tones import words_of
+from voiceworker.lab.speech import Speech, SpeechKind
+
+STILL_TALKING_SECONDS = 1.0
+"after its beginning: an agent that has stopped by then took it for an interruption (tau-voice)"
+YIELD_SECONDS = 2.0
+"within which a true interruption has silenced the agent (tau-voice)"
+RESTORED_SECONDS = 0.5
+_FIRST_AT = 1.2
+_NEXT_AFTER = 2.2
+"seconds of undisturbed reply before an event, and between two of them"
+_ENOUGH_LEFT_SECONDS = 4.0
+
+
+@dataclass(slots=True)
+class Event:
+    """One sound that the caller made while the agent spoke. Seconds."""
+
+    arm: str
+    round: int
+    system: str
+    kind: SpeechKind
+    speech: str
+    voice: str
+    stopped: float | None = None
+    "from the first sample of it to the agent's last; None: the agent was still talking 2 s after the event's end"
+    still_talking: bool | None = None
+    "at 1.0 s; None: the reply came to its own end before"
+    restored: float | None = None
+    "from its end until the agent was as loud as before; 0 when it never grew softer"
+    whole: bool | None = None
+    "no word of the reply around it was lost or said twice"
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the agent did what a person would have done; None when it cannot be said."""
+        if self.kind == "interruption":
+            return self.stopped is not None and self.stopped <= YIELD_SECONDS
+        if self.still_talking is None:
+            return None
+        back = self.restored is not None and self.restored <= RESTORED_SECONDS
+        return self.still_talking and back and bool(self.whole)
+
+
+async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
+    """Makes the sound now, while the agent talks, and watches for two seconds after its end."""
+    line, ear = seat.line, seat.ear
+    samples = await asyncio.to_thread(read_speech, speech.path)
+    before_at = time.perf_counter()
+    level = ear.level(before_at - 1.0, before_at)
+    if event.kind == "interruption":
+        rig.replies.words = SHORT_WORDS
+    said = seat.begin(speech, samples)
+    await said.over.wait()
+    await line.pause(max(0.0, said.started_at + YIELD_SECONDS + 0.4 - time.perf_counter()))
+    await line.pause(0.6)
+    judge(ear, event, said.started_at, said.ended_at, level)
+    text = rig.emulators.chats(seat.name)[-1].text
+    around = heard_text(ear.between(said.started_at - 1.0, said.ended_at + 0.9))
+    event.whole = is_whole(around, words_of(text))
+
+
+def judge(ear: Ear, event: Event, started: float, ended: float, level: float) -> None:
+    """Fills in what can be heard: did it stop, is it talking, is it as loud as before."""
+    silence = ear.silence_after(started)
+    event.stopped = max(0.0, silence - started) if silence is not None and silence < ended + YIELD_SECONDS else None
+    event.still_talking = ear.is_talking(started + STILL_TALKING_SECONDS) and (
+        event.stopped is None or event.stopped >= STILL_TALKING_SECONDS
+    )
+    back = ear.restored_after(ended, level, within_seconds=1.5)
+    event.restored = back - ended if back is not None else None
+
+
+async def run(rig: Rig, questions: Sequence[Speech], events: Sequence[Speech], arms: Sequence[Arm]) -> Report:
+    """Each arm has its own calls; `events` come in an order drawn once, the same for each system."""
+    found: list[Event] = []
+    await rig.calibrate()
+    for arm in arms:
+        order = random.Random(f"{rig.options.seed}/{arm}").sample(list(events), len(events))
+        blocks = [order[begin : begin + 12] for begin in range(0, len(order), 12)]
+        for number, names in enumerate(abba(tuple(rig.systems), len(blocks))):
+            for name in names:
+                async with rig.seat(name, room(arm)) as seat:
+                    found += await _block(rig, seat, (arm, number), questions, blocks[number])
+        await rig.calibrate()
+    return report(found, rig.description())
+
+
+async def _block(
+    rig: Rig, seat: Seat, place: tuple[Arm, int], questions: Sequence[Speech], speeches: Sequence[Speech]
+) -> list[Event]:
+    """One call: long replies, with events inside as long as there is enough of a reply left."""
+    arm, number = place
+    found: list[Event] = []
+    reply_ends = 0.0
+    for count, speech in enumerate(speeches):
+        event = Event(arm, number, seat.name, speech.kind, speech.name, speech.voice)
+        now = time.perf_counter()
+        if not seat.ear.is_talking(now) or reply_ends - now < _ENOUGH_LEFT_SECONDS + speech.seconds:
+            await _until_asked_again(seat)
+            begun = await long_reply(rig, seat, questions[count % len(questions)], f"{arm}/{number}/{count}")
+            if begun is None:
+                found.append(event)
+                continue
+            reply_ends = begun + LONG_WORDS * 0.25
+            await seat.line.pause(max(0.0, begun + _FIRST_AT - time.perf_counter()))
+        else:
+            await seat.line.pause(_NEXT_AFTER - 1.0)
+        await disturb(rig, seat, event, speech)
+        found.append(event)
+        rig.options.say(_progress(event))
+    return found
+
+
+async def _until_asked_again(seat: Seat) -> None:
+    """What is left of the reply is heard out: a question into it would be one more interruption."""
+    await seat.line.until_quiet(1.2, within_seconds=40)
+
+
+def _progress(event: Event) -> str:
+    verdict = {True: "right", False: "WRONG", None: "not judged"}[event.right]
+    stopped = f"stopped after {event.stopped:.2f} s" if event.stopped is not None else "went on"
+    return f"{event.arm:5s} {event.system:8s} {event.kind:12s} {event.speech:28s} {stopped}, {verdict}"
+
+
+# --- judging: pure ---------------------------------------------------------------------------------------------------
+
+_MUST_NOT_STOP: tuple[SpeechKind, ...] = ("backchannel", "noise", "side_remark")
+
+
+def shares(events: Sequence[Event]) -> dict[str, dict[str, Interval]]:
+    """{kind: {system: share that was right}}, of those that can be judged."""
+    found: dict[str, dict[str, Interval]] = {}
+    for kind in (*_MUST_NOT_STOP, "interruption"):
+        for system in dict.fromkeys(event.system for event in events):
+            own = [event.right for event in events if (event.kind, event.system) == (kind, system)]
+            judged = [right for right in own if right is not None]
+            if judged:
+                found.setdefault(kind, {})[system] = share_of(sum(judged), len(judged))
+    return found
+
+
+def report(events: Sequence[Event], settings: dict[str, Any]) -> Report:
+    body = [asdict(event) | {"right": event.right} for event in events]
+    found = Report("selectivity", settings, rounds=body)
+    arms = list(dict.fromkeys(event.arm for event in events))
+    for arm in (*arms, "") if len(arms) > 1 else arms:
+        found.lines += _arm_lines([event for event in events if arm in ("", event.arm)], arm or "all arms")
+    for system in dict.fromkeys(event.system for event in events):
+        lost = [event for event in events if event.system == system and event.whole is False]
+        wrong = [event for event in lost if event.kind != "interruption" and event.still_talking]
+        found.notes.append(f"{system}: {len(wrong)} replies went on with a word lost or said twice")
+    return found
+
+
+def _arm_lines(events: Sequence[Event], arm: str) -> list[Line]:
+    lines = []
+    for kind, by_system in (shares(events) | {"all that must not stop it": _harmless(events)}).items():
+        ours = by_system.get("ours")
+        bound = 0.98 if kind == "interruption" else 0.90
+        for system, share in by_system.items():
+            goal = Goal(bound, at_least=True) if system == "ours" else None
+            verb = "stopped within 2 s" if kind == "interruption" else "survived"
+            own = ours if ours is not None else share
+            lines.append(Line(f"{arm}: {kind}, {verb}", system, _percent(own), _percent(share), share, goal))
+    return lines
+
+
+def _harmless(events: Sequence[Event]) -> dict[str, Interval]:
+    found = {}
+    for system in dict.fromkeys(event.system for event in events):
+        judged = [
+            event.right
+            for event in events
+            if event.system == system and event.kind in _MUST_NOT_STOP and event.right is not None
+        ]
+        if judged:
+            found[system] = share_of(sum(judged), len(judged))
+    return found
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.value * 100:.0f} %"
