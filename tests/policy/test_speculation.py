@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceworker.lab.audio import read_speech
 from voiceworker.policy.speculation import (
     Command,
     Completeness,
@@ -17,6 +21,7 @@ from voiceworker.policy.speculation import (
     Speculation,
     SpeculationSettings,
     SynthesizeAhead,
+    VoiceLevel,
     normalized,
     says_the_same,
 )
@@ -27,7 +32,7 @@ SETTINGS = SpeculationSettings(
     silence_seconds=0.1,
     recognition_seconds=0.1,
     shortest_word_seconds=0.1,
-    unfinished_silence_seconds=0.8,
+    silence_for_doubt_seconds=2.0,
     attempts_per_turn=3,
 )
 Act = Callable[[Speculation, float], None]
@@ -80,20 +85,30 @@ def test_a_text_from_before_the_voice_stopped_has_to_be_stable() -> None:
     assert play(steps, until=3) == [(1.15, Speculate(1, "are you open")), (1.15, SynthesizeAhead(1))]
 
 
-def test_a_doubtful_text_is_thought_about_and_not_spoken() -> None:
+def test_a_doubtful_text_is_spoken_only_after_a_longer_silence() -> None:
     steps: list[Step] = [(0, voice), (1.0, interim("are you open", Completeness.NEUTRAL)), (1.05, hush)]
-    assert play(steps, until=3) == [(1.15, Speculate(1, "are you open"))]
+    assert play(steps, until=3) == [(1.15, Speculate(1, "are you open")), (1.35, SynthesizeAhead(1))]
 
 
-def test_its_final_lets_it_be_spoken() -> None:
+def test_its_final_lets_it_be_spoken_at_once() -> None:
     doubtful = Completeness.NEUTRAL
-    steps: list[Step] = [(0, voice), (1.0, interim("open", doubtful)), (1.05, hush), (1.4, final("Open.", doubtful))]
-    assert play(steps, until=3) == [(1.15, Speculate(1, "open")), (1.4, SynthesizeAhead(1))]
+    steps: list[Step] = [(0, voice), (1.0, interim("open", doubtful)), (1.05, hush), (1.2, final("Open.", doubtful))]
+    assert play(steps, until=3) == [(1.15, Speculate(1, "open")), (1.2, SynthesizeAhead(1))]
 
 
 def test_an_unfinished_text_waits_for_a_long_silence() -> None:
     steps: list[Step] = [(0, voice), (1.0, interim("a table for", Completeness.UNFINISHED)), (1.05, hush)]
-    assert play(steps, until=3)[0] == (1.85, Speculate(1, "a table for"))
+    assert play(steps, until=3)[0] == (2.15, Speculate(1, "a table for"))
+
+
+def test_words_that_may_be_missing_are_waited_for() -> None:
+    steps: list[Step] = [(0, voice), (1.0, interim("a table")), (1.3, hush), (1.45, interim("a table for two"))]
+    assert play(steps, until=3)[0] == (1.45, Speculate(1, "a table for two"))
+
+
+def test_a_final_in_the_midst_of_speech_says_little() -> None:
+    assert play([(0, voice), (1.0, final("are you open"))], until=3) == []
+    assert play([(1.0, final("are you open"))], until=3)[0] == (1.0, Speculate(1, "are you open"))
 
 
 def test_while_the_caller_speaks_only_a_long_unchanged_sentence_will_do() -> None:
@@ -128,7 +143,7 @@ def test_a_turn_has_only_so_many_attempts() -> None:
     settings = replace(SETTINGS, attempts_per_turn=2)
     assert [command.attempt for _, command in play(steps, 20, settings) if isinstance(command, Speculate)] == [1, 2]
     steps += [(20, committed), (21, interim("another turn"))]
-    assert play(steps, 30, settings)[-1][1] == Speculate(3, "another turn")
+    assert [command.attempt for _, command in play(steps, 30, settings) if isinstance(command, Speculate)] == [1, 2, 3]
 
 
 def test_after_a_waste_the_budget_has_to_be_earned() -> None:
@@ -388,3 +403,48 @@ def test_where_words_are_recognised_well_nearly_every_turn_is_prepared() -> None
         driver.use(200)
         driver.happen(("committed",))
     assert prepared > 95
+
+
+# --- is there a voice ---
+
+
+def _sound(seconds: float, level: float, seed: int = 0) -> npt.NDArray[np.int16]:
+    noise = np.random.default_rng(seed).normal(0, level, round(seconds * 24_000))
+    return np.clip(noise, -32768, 32767).astype(np.int16)
+
+
+def _news(*sounds: npt.NDArray[np.int16]) -> list[tuple[float, bool]]:
+    heard, level, told = np.concatenate(sounds), VoiceLevel(), list[tuple[float, bool]]()
+    for begin in range(0, len(heard) - 479, 480):
+        speaking = level.hear(heard[begin : begin + 480], 0.02)
+        if speaking is not None:
+            told.append((round((begin + 480) / 24_000, 2), speaking))
+    return told
+
+
+def test_a_pause_is_known_after_three_frames_and_a_voice_at_once() -> None:
+    assert _news(_sound(0.4, 3), _sound(0.6, 3000), _sound(0.2, 3), _sound(0.1, 3000)) == [
+        (0.42, True),
+        (1.06, False),
+        (1.22, True),
+    ]
+
+
+def test_the_closure_of_a_consonant_is_no_pause() -> None:
+    assert _news(_sound(0.4, 3), _sound(0.6, 3000), _sound(0.04, 3), _sound(0.1, 3000)) == [(0.42, True)]
+
+
+def test_noise_of_the_room_is_silence_after_a_voice() -> None:
+    assert _news(_sound(0.4, 50), _sound(0.6, 3000), _sound(0.2, 50))[-1] == (1.06, False)
+
+
+def test_in_noise_without_contrast_nothing_is_a_pause() -> None:
+    assert _news(_sound(0.4, 1000), _sound(0.6, 3000), _sound(0.4, 1000)) == [(0.02, True)]
+
+
+def test_recorded_callers_are_known_to_have_stopped_within_a_tenth() -> None:
+    for path in (Path(__file__).parents[1] / "audio").glob("*.wav"):
+        speech = read_speech(path)
+        told = _news(_sound(0.4, 3), speech, _sound(0.4, 3))
+        assert told[-1][1] is False
+        assert told[-1][0] == pytest.approx(0.4 + len(speech) / 24_000 + 0.06, abs=0.1)

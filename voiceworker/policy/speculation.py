@@ -11,9 +11,13 @@ waste of a whole call is at most that share, plus two attempts (one that is bein
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
 
 
 class Completeness(Enum):
@@ -44,8 +48,8 @@ class SpeculationSettings:
     "how far transcripts lag behind the sound: what comes later than this after the voice holds all that was said"
     shortest_word_seconds: float = 0.1
     "a voice that went on longer than this after the last transcript has said more than is in it"
-    unfinished_silence_seconds: float = 0.8
-    "after so much silence a text that looks unfinished may be all there is"
+    silence_for_doubt_seconds: float = 2.0
+    "so much longer a silence is asked for what evidence lacks to certainty: 0.2 s for each tenth"
     attempts_per_turn: int = 3
     wasted_tokens_share: float = 0.15
     "LLM tokens thrown away, as a share of those used"
@@ -74,15 +78,17 @@ class SynthesizeAhead:
 
 Command = Speculate | SynthesizeAhead
 
-_LOWEST_BAR, _FIRST_BAR, _HIGHEST_BAR = 0.5, 0.6, 0.9
+_LOWEST_BAR, _FIRST_BAR, _HIGHEST_BAR = 0.5, 0.6, 1.1
 _RAISE, _LOWER = 0.1, 0.04
-"about what 15 % of mistakes keep in balance"
+"about what keeps 25 % of mistakes in balance: the budget does the rest"
 _VOICE_BAR = 0.2
 "how much surer one has to be for the TTS, whose budget is a third"
 _FREE_BAR = 0.35
 
 _FINAL, _SETTLED, _STABLE_QUIET, _STABLE_SPEAKING, _FINAL_SPEAKING = 0.85, 0.85, 0.7, 0.45, 0.3
-_LOOKS_COMPLETE = 0.15
+"how often such words are all of a turn, by judgement: the bar learns how far it is right"
+_LOOKS = {Completeness.COMPLETE: 0.15, Completeness.NEUTRAL: 0.0, Completeness.UNFINISHED: -0.6}
+_ROUNDING = 1e-9
 
 
 @dataclass(slots=True)
@@ -172,31 +178,22 @@ class Speculation:
     def due(self, now: float) -> list[Command]:
         """What may be done now; each command is given once."""
         self._asked_at = now
-        if self._words is None or self._settings.llm_price is Price.FORBIDDEN:
-            return []
-        confidence = self._confidence(now)
         commands: list[Command] = []
-        if self._attempt is None and not self._words.tried and self._may_ask(confidence):
+        if self._words is not None and _reached(self._ask_at(), now):
             self._attempts += 1
             self._attempts_of_turn += 1
             self._attempt = _Attempt(self._attempts, self._words.text)
             self._unresolved[self._attempts] = self._prompt_tokens
             commands.append(Speculate(self._attempts, self._words.text))
-        if self._attempt is not None and not self._attempt.aloud and self._may_synthesize(confidence):
+        if self._attempt is not None and _reached(self._synthesize_at(), now):
             self._attempt.aloud = True
             commands.append(SynthesizeAhead(self._attempt.number))
         return commands
 
     def deadline(self) -> float | None:
         """When `due` has to be asked next; None when only an event can change anything."""
-        attempt, words, settings = self._attempt, self._words, self._settings
-        if words is None or settings.llm_price is Price.FORBIDDEN or (attempt is not None and attempt.aloud):
-            return None
-        turns = [words.since + settings.stability_seconds, words.since + settings.speaking_stability_seconds]
-        if self._silent_since is not None:
-            turns.append(self._silent_since + settings.silence_seconds)
-            turns.append(self._silent_since + settings.unfinished_silence_seconds)
-        return min((turn for turn in turns if turn > self._asked_at), default=None)
+        at = self._ask_at() if self._attempt is None else self._synthesize_at()
+        return at if at is not None and at > self._asked_at else None
 
     def settle(self, final_text: str) -> str:
         """The text to go on with when the segment has become final: the attempt's own, where both say the same."""
@@ -204,45 +201,59 @@ class Speculation:
             return self._attempt.text
         return final_text
 
-    # --- how sure ---
+    # --- when it may be done, if nothing happens until then ---
 
-    def _confidence(self, now: float) -> float:
-        """Roughly the chance that the words are all of the turn."""
-        words, settings = self._words, self._settings
-        assert words is not None
-        silent_since = self._silent_since
-        quiet = silent_since is not None and now >= silent_since + settings.silence_seconds
-        silent_for_long = silent_since is not None and now >= silent_since + settings.unfinished_silence_seconds
-        if words.completeness is Completeness.UNFINISHED and not silent_for_long:
-            return 0.0
-        bonus = _LOOKS_COMPLETE if words.completeness is Completeness.COMPLETE else 0.0
-        if words.final:
-            return bonus + (_FINAL_SPEAKING if self._speaking else _FINAL)
-        if quiet and silent_since is not None and words.heard >= silent_since + settings.recognition_seconds:
-            return bonus + _SETTLED
-        all_heard = silent_since is not None and words.heard >= silent_since - settings.shortest_word_seconds
-        if quiet and all_heard and now >= words.since + settings.stability_seconds:
-            return bonus + _STABLE_QUIET
-        return bonus + _STABLE_SPEAKING if now >= words.since + settings.speaking_stability_seconds else 0.0
-
-    def _may_ask(self, confidence: float) -> bool:
+    def _ask_at(self) -> float | None:
         settings = self._settings
+        if self._attempt is not None or settings.llm_price is Price.FORBIDDEN:
+            return None
         if self._attempts_of_turn >= settings.attempts_per_turn or len(self._unresolved) > 1:
-            return False
+            return None
         if settings.llm_price is Price.FREE:
-            return confidence >= _FREE_BAR
+            return self._sure_at(_FREE_BAR)
         expected = self._wasted_tokens + sum(self._unresolved.values())
         within = expected <= settings.wasted_tokens_share * self._useful_tokens
-        return within and confidence >= self._bar and self._prompt_tokens <= settings.largest_prompt_tokens
+        return self._sure_at(self._bar) if within and self._prompt_tokens <= settings.largest_prompt_tokens else None
 
-    def _may_synthesize(self, confidence: float) -> bool:
+    def _synthesize_at(self) -> float | None:
         settings = self._settings
+        if self._attempt is None or self._attempt.aloud:
+            return None
         if settings.tts_price is Price.FREE:
-            return confidence >= _FREE_BAR
+            return self._sure_at(_FREE_BAR)
         if settings.tts_price is Price.FORBIDDEN or self._speaking:
-            return False
+            return None
         within = self._wasted_characters <= settings.wasted_characters_share * self._useful_characters
-        return within and confidence >= self._bar + _VOICE_BAR
+        return self._sure_at(self._bar + _VOICE_BAR) if within else None
+
+    def _sure_at(self, bar: float) -> float | None:
+        """When the words may be taken for all of the turn. What the evidence lacks to the bar, silence makes up for."""
+        words, settings, silent_since = self._words, self._settings, self._silent_since
+        if words is None or words.tried:
+            return None
+        confidence, at = self._evidence(words)
+        doubt = bar - confidence - _LOOKS[words.completeness]
+        if doubt <= _ROUNDING:
+            return at
+        if silent_since is None:
+            return None
+        return max(at, silent_since + settings.silence_seconds + doubt * settings.silence_for_doubt_seconds)
+
+    def _evidence(self, words: _Words) -> tuple[float, float]:
+        """Roughly the chance that the words are all of the turn, and when one can say so."""
+        settings, silent_since = self._settings, self._silent_since
+        if silent_since is None:
+            if words.final:
+                return _FINAL_SPEAKING if self._speaking else _FINAL, words.heard
+            return _STABLE_SPEAKING, words.since + settings.speaking_stability_seconds
+        quiet_at = silent_since + settings.silence_seconds
+        if words.final:
+            return _FINAL, max(words.heard, quiet_at)
+        if words.heard >= silent_since + settings.recognition_seconds:
+            return _SETTLED, max(words.heard, quiet_at)
+        if words.heard >= silent_since - settings.shortest_word_seconds:
+            return _STABLE_QUIET, max(words.since + settings.stability_seconds, quiet_at)
+        return _STABLE_SPEAKING, max(words.since, silent_since) + settings.speaking_stability_seconds
 
     # --- what is known ---
 
@@ -265,6 +276,10 @@ class Speculation:
             self._attempt = None
             if self._words is not None:
                 self._words.tried = True
+
+
+def _reached(at: float | None, now: float) -> bool:
+    return at is not None and now >= at
 
 
 # --- the same words ---
@@ -310,3 +325,56 @@ def _mood(text: str) -> str:
     if mark and mark in _QUESTION_MARKS:
         return "question"
     return "statement" if mark and mark in _STATEMENT_MARKS else ""
+
+
+# --- is there a voice ---
+
+
+class VoiceLevel:
+    """Tells by the level alone when a voice pauses: some 0.1 s before a voice detector's first doubt.
+
+    It may be wrong where speech is soft or noise is loud: good enough for what is thrown away when it was wrong, for
+    nothing else. In noise without contrast it hears a voice for ever, and so nothing is prepared early.
+    """
+
+    pause_seconds = 0.06
+    "the closure of a p, t or k is shorter"
+    _DEPTH_DB = 28.0
+    "below the loudest of the last seconds; a soft s lies 25 below a vowel"
+    _ABOVE_NOISE_DB = 8.0
+    _CONTRAST_DB = 15.0
+    "between voice and noise; below it nothing can be told"
+    _SOFTEST_DB = -65.0
+    _FORGOTTEN_DB_PER_SECOND = 4.0
+
+    def __init__(self) -> None:
+        self._loudest: float | None = None
+        self._noise: float | None = None
+        self._quiet_seconds = 0.0
+        self._speaking = False
+
+    def hear(self, samples: npt.NDArray[np.int16], seconds: float) -> bool | None:
+        """A frame of 5 to 30 ms. True: a voice begins; False: it has been quiet for `pause_seconds`; None: no news."""
+        level = _level_db(samples)
+        forgotten = self._FORGOTTEN_DB_PER_SECOND * seconds
+        self._loudest = level if self._loudest is None else max(level, self._loudest - forgotten)
+        self._noise = level if self._noise is None else min(level, self._noise + forgotten)
+        threshold = max(self._loudest - self._DEPTH_DB, self._noise + self._ABOVE_NOISE_DB, self._SOFTEST_DB)
+        no_contrast = self._loudest - self._noise < self._CONTRAST_DB and self._loudest > self._SOFTEST_DB
+        if level > threshold or no_contrast:
+            self._quiet_seconds = 0.0
+            return self._changed(speaking=True)
+        self._quiet_seconds += seconds
+        return self._changed(speaking=False) if self._quiet_seconds >= self.pause_seconds else None
+
+    def _changed(self, *, speaking: bool) -> bool | None:
+        if speaking == self._speaking:
+            return None
+        self._speaking = speaking
+        return speaking
+
+
+def _level_db(samples: npt.NDArray[np.int16]) -> float:
+    """Against full scale."""
+    power = float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
+    return 10 * math.log10(max(power, 1.0) / 32768.0**2)

@@ -18,12 +18,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
 from livekit import rtc
 from livekit.agents import (
     AgentSession,
     ConversationItemAddedEvent,
     SpeechCreatedEvent,
-    UserStateChangedEvent,
     llm,
     stt,
 )
@@ -32,7 +32,8 @@ from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.turn import PreemptiveGenerationOptions
 
-from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead
+from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead, VoiceLevel
+from voiceworker.runtime.event_inbox import EventInbox
 from voiceworker.runtime.tasks import Tasks
 
 PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
@@ -96,7 +97,6 @@ class _Woken:
     """Something has changed besides the transcript."""
 
 
-_Item = stt.SpeechEvent | _Woken
 _T = TypeVar("_T")
 
 
@@ -114,7 +114,8 @@ class Speculator:
         self._clock = clock
         self._session: AgentSession[Any] | None = None
         self._replies: set[_Reply] = set()
-        self._inbox: asyncio.Queue[_Item | _Ended] | None = None
+        self._inbox: EventInbox[_Woken] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._segment: stt.SpeechData | None = None
         "the running segment as it was last recognised"
         self._segment_final = False
@@ -124,6 +125,7 @@ class Speculator:
         self._held: _Reply | None = None
         "made by the framework for the last final transcript, not granted so far"
         self._characters_per_token = _CHARACTERS_PER_TOKEN
+        self._level = VoiceLevel()
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Before the session starts."""
@@ -131,11 +133,19 @@ class Speculator:
         session.on("speech_created", self._speech_created)
         session.on("conversation_item_added", self._item_added)
         session.on("agent_state_changed", self._changed)
-        session.on("user_state_changed", self._user_state_changed)
 
-    def voice(self, *, speaking: bool) -> None:
-        """The voice detector's raw verdict, as soon as it is known; without it the framework's later one counts."""
-        self._policy.voice(self._clock(), speaking=speaking)
+    async def listening(self, audio: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """The caller's audio as it is: a voice or silence is known from it long before the voice detector's verdict."""
+        async for frame in audio:
+            samples = np.frombuffer(frame.data, np.int16)
+            speaking = self._level.hear(samples, frame.duration)
+            if speaking is not None:
+                self.voice(speaking=speaking, since_seconds=0.0 if speaking else VoiceLevel.pause_seconds)
+            yield frame
+
+    def voice(self, *, speaking: bool, since_seconds: float = 0.0) -> None:
+        """A voice is heard, or silence has begun `since_seconds` ago; where nobody tells, words alone decide."""
+        self._policy.voice(self._clock() - since_seconds, speaking=speaking)
         self._wake()
 
     # --- the transcript ---
@@ -146,37 +156,28 @@ class Speculator:
         A final transcript that says the same as the attempt's words gets the attempt's spelling: the framework keeps
         a prepared reply only for exactly the same text. What `events` raises is raised here.
         """
-        inbox: asyncio.Queue[_Item | _Ended] = asyncio.Queue()
-        tasks = Tasks()
-        self._inbox = inbox
-        tasks.spawn(_fill(inbox.put_nowait, events), "transcripts to speculate on")
+        inbox = self._inbox = EventInbox[_Woken]()
         try:
-            while True:
-                match await self._next(inbox):
-                    case stt.SpeechEvent() as event:
-                        for told in self._heard(event):
-                            yield told
-                    case _Ended(error):
-                        if error is not None:
-                            raise error
-                        return
-                    case _:
-                        preflight = self._decide()
-                        if preflight is not None:
-                            yield preflight
+            async with aclosing(inbox.items(events)) as items:
+                async for item in items:
+                    for told in self._heard(item) if isinstance(item, stt.SpeechEvent) else self._decided():
+                        yield told
+                    self._set_timer()
         finally:
             if self._inbox is inbox:
                 self._inbox = None
-            await tasks.aclose()
+                self._stop_timer()
 
-    async def _next(self, inbox: asyncio.Queue[_Item | _Ended]) -> _Item | _Ended | None:
-        """None when the policy's deadline has come."""
+    def _set_timer(self) -> None:
+        self._stop_timer()
         deadline = self._policy.deadline() if self._may_start() else None
-        try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self._clock())):
-                return await inbox.get()
-        except TimeoutError:
-            return None
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_later(deadline - self._clock(), self._wake)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _heard(self, event: stt.SpeechEvent) -> list[stt.SpeechEvent]:
         kinds = stt.SpeechEventType
@@ -195,8 +196,11 @@ class Speculator:
             self._decide()
             return [event]
         self._policy.interim(data.text, self._completeness(data.text), now)
+        return [event, *self._decided()]
+
+    def _decided(self) -> list[stt.SpeechEvent]:
         preflight = self._decide()
-        return [event] if preflight is None else [event, preflight]
+        return [] if preflight is None else [preflight]
 
     def _decide(self) -> stt.SpeechEvent | None:
         """Does what the policy grants; the preflight transcript, where one is needed to start the framework."""
@@ -246,7 +250,7 @@ class Speculator:
 
     def _wake(self) -> None:
         if self._inbox is not None:
-            self._inbox.put_nowait(_Woken())
+            self._inbox.put(_Woken())
 
     # --- what the session tells ---
 
@@ -279,10 +283,6 @@ class Speculator:
             if reply.open_if_committed() and reply.attempt is not None:
                 self._policy.reused(reply.attempt)
         self._wake()
-
-    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
-        if event.new_state in ("speaking", "listening"):
-            self.voice(speaking=event.new_state == "speaking")
 
     def _done(self, reply: _Reply) -> None:
         self._replies.discard(reply)
