@@ -26,16 +26,17 @@ Phrases = frozenset[Phrase]
 
 HEARD_SHARE = 0.5
 "a question is taken for one from the middle of its sentence on: people answer before its end, not at its first word"
-LONGEST_PHRASE = 8
-"words (characters, in languages without spaces) of a lexicon's longest phrase, or more"
 ECHO_SHARE = 0.6
 "of an echo's words this many are the agent's own: recognisers mishear an echo"
 
 _APOSTROPHES = re.compile("['’‘`´ʼ]")
 # Lengthening marks of Japanese and Arabic, and the short vowels that Arabic writes now and then.
-_MARKS = re.compile("[ー〜~～\u0640\u064b-\u0652]")
+_MARKS = re.compile("[ー〜~～\u0307\u0640\u064b-\u0652\u093c\u200c\u200d]")
+# Letters that are written one way or the other: alif with and without hamza, final ya and ta marbuta, nasal signs.
+_LETTERS = str.maketrans("أإآىةँ", "ااايهं")
 _NOTES = re.compile(r"[\[(<*♪][^\])>*♪\d]*[\])>*♪]")
-_WORD = re.compile(r"[^\W_]+(?:[\u0900-\u0963\u0971-\u097f]+)?")
+# Vowel signs are marks, which are no letters for the regular expression, but parts of a word.
+_WORD = re.compile("(?:[^\\W_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0963])+")
 _TERMINATOR = re.compile(r"[.!?…؟][\"'”’)\]]*(?=\s|$)|[。！？][”」]?|।")
 _RUN = re.compile(r"(.)\1{2,}")
 _DOUBLE = re.compile(r"(.)\1+")
@@ -67,6 +68,8 @@ class Lexicon:
     perhaps_aside: Phrases
     "said to somebody else if softly, or with a name"
     names: Phrases
+    addressed: Phrases
+    "what speech that is meant for the agent begins with"
     openers: Phrases
     "what a yes/no question begins with, ahead of a subject"
     subjects: Phrases
@@ -93,8 +96,8 @@ class Lexicon:
 
 
 _LISTS = (
-    "yes", "no", "listener", "hesitation", "repair", "stop", "surely_aside", "perhaps_aside", "names", "openers",
-    "subjects", "offers", "tags", "question_words",
+    "yes", "no", "listener", "hesitation", "repair", "stop", "surely_aside", "perhaps_aside", "names", "addressed",
+    "openers", "subjects", "offers", "tags", "question_words",
 )  # fmt: skip
 _KEYS = frozenset({*_LISTS, "spaced", "endings", "question_word_first"})
 
@@ -142,8 +145,11 @@ class Backchannels:
         self._yes = lexicon.yes | added
         self._listening = lexicon.listening | added
         self._singles = frozenset(phrase[0] for phrase in self._listening if len(phrase) == 1)
-        everything = {word for phrases in self._lexicon.all_phrases() for phrase in phrases | added for word in phrase}
-        self._spellings = {_without_accents(word): word for word in sorted(everything)} | {w: w for w in everything}
+        everything = [phrase for phrases in lexicon.all_phrases() for phrase in phrases] + [*added]
+        self._longest = max(len(phrase) for phrase in everything)
+        self._known_words = frozenset(word for phrase in everything for word in phrase)
+        plain = {_without_accents(word): word for word in sorted(self._known_words) if len(word) > 1}
+        self._spellings = plain | {word: word for word in self._known_words}
 
     def kind(self, text: str) -> Kind:
         words = self._words(text)
@@ -154,24 +160,29 @@ class Backchannels:
             return "nothing" if self._hesitates(words) else "backchannel"
         return "stop" if self._stops(words, reached) else "speech"
 
+    def count(self, text: str) -> int:
+        """How many words; of two characters each where nothing separates them."""
+        words = self._words(text)
+        return len(words) if self._lexicon.spaced else (len(words) + 1) // 2
+
     def answers(self, text: str) -> bool:
         """Whether a word of it answers yes."""
         words = self._words(text)
-        return any(_matched(words, at, self._yes) for at in range(len(words)))
+        return any(self._matched(words, at, self._yes) for at in range(len(words)))
 
     def may_become(self, text: str) -> Literal["backchannel", "aside"] | None:
-        words = self._words(text)
-        if not words or len(words) in self._reach(words, self._lexicon.no):
+        words, lexicon = self._words(text), self._lexicon
+        if not words or len(words) in self._reach(words, lexicon.no):
             return None
-        if any(_begins(words[at:], phrase) for at in self._listened(words) for phrase in self._listening):
+        if any(self._begins(words[at:], self._listening) for at in self._listened(words)):
             return "backchannel"
-        asides = self._lexicon.surely_aside | self._lexicon.perhaps_aside
-        for at in self._reach(words, self._listening | self._lexicon.names):
-            rest = words[at:]
-            # A remark's first word has to be whole: "sto" is the beginning of too much else.
-            if any(_begins(rest, phrase) and rest[0] == phrase[0] for phrase in asides):
-                return "aside"
-        return "aside" if self.aside(text) != "no" else None
+        starts = self._reach(words, self._listening | lexicon.names)
+        # A remark's first word has to be whole, and no stop word: "sto" is the beginning of too much else.
+        rests = [words[at:] for at in starts if at < len(words) and words[at] in self._known_words]
+        if any(self._begins(rest, lexicon.stop) for rest in rests):
+            return None
+        begun = any(self._begins(rest, lexicon.surely_aside | lexicon.perhaps_aside) for rest in rests)
+        return "aside" if begun or self.aside(text) != "no" else None
 
     def aside(self, text: str) -> Aside:
         words, lexicon = self._words(text), self._lexicon
@@ -179,12 +190,17 @@ class Backchannels:
         remarks = lexicon.surely_aside | lexicon.perhaps_aside
         if not words or len(words) not in self._reach(words, remarks | fillers):
             return "no"
-        named = any(_matched(words, at, lexicon.names) for at in range(len(words)))
-        if any(_matched(words, at, lexicon.surely_aside) for at in range(len(words))):
+        named = any(self._matched(words, at, lexicon.names) for at in range(len(words)))
+        if any(self._matched(words, at, lexicon.surely_aside) for at in range(len(words))):
             return "surely"
-        if any(_matched(words, at, lexicon.perhaps_aside) for at in range(len(words))):
+        if any(self._matched(words, at, lexicon.perhaps_aside) for at in range(len(words))):
             return "surely" if named else "perhaps"
         return "perhaps" if named else "no"
+
+    def addressed(self, text: str) -> bool:
+        """Whether it begins like something that is meant for the agent, not for somebody else in the room."""
+        words = self._words(text)
+        return any(self._matched(words, at, self._lexicon.addressed) for at in self._listened(words))
 
     def asks(self, heard: str, upcoming: str = "") -> bool:
         """Whether the sentence that the agent is saying, or has just said, asks what a listener's word would answer.
@@ -226,25 +242,27 @@ class Backchannels:
     def _opens(self, words: Phrase) -> bool:
         """Begins like a yes/no question, after a listener's word or two ("okay, shall I")."""
         starts = self._listened(words)
-        if any(_matched(words, at, self._lexicon.offers) for at in starts):
+        if any(self._matched(words, at, self._lexicon.offers) for at in starts):
             return True
         return any(
-            _matched(words, at + length, self._lexicon.subjects)
+            self._matched(words, at + length, self._lexicon.subjects)
             for at in starts
-            for length in _matched(words, at, self._lexicon.openers)
+            for length in self._matched(words, at, self._lexicon.openers)
         )
 
     def _has_question_word(self, words: Phrase) -> bool:
         places = sorted(self._listened(words)) if self._lexicon.question_word_first else range(len(words))
-        return any(_matched(words, at, self._lexicon.question_words) for at in places)
+        return any(self._matched(words, at, self._lexicon.question_words) for at in places)
 
     def _stops(self, words: Phrase, listened: set[int]) -> bool:
         lexicon = self._lexicon
         starts = listened | self._reach(words, self._listening | lexicon.no)
-        if any(_matched(words, at, lexicon.stop) for at in starts):
+        if any(self._matched(words, at, lexicon.stop) for at in starts):
             return True
         return any(
-            _matched(words, at + length, lexicon.no) for at in listened for length in _matched(words, at, lexicon.no)
+            self._matched(words, at + length, lexicon.no)
+            for at in listened
+            for length in self._matched(words, at, lexicon.no)
         )
 
     def _words(self, text: str) -> Phrase:
@@ -260,6 +278,25 @@ class Backchannels:
                 return (word[:size],) * (len(word) // size)
         return (word,)
 
+    def _matched(self, words: Phrase, at: int, phrases: Phrases) -> list[int]:
+        """The lengths of the phrases that stand at this place."""
+        longest = min(len(words) - at, self._longest)
+        return [size for size in range(1, longest + 1) if words[at : at + size] in phrases]
+
+    def _begins(self, words: Phrase, phrases: Phrases) -> bool:
+        """Whether the words are the beginning of a phrase; the last of them may be cut off, if it is no known word."""
+        if not words:
+            return False
+        *whole, last = words
+        cut_off = last not in self._known_words
+        return any(
+            len(phrase) >= len(words)
+            and phrase[: len(whole)] == tuple(whole)
+            and (phrase[len(whole)].startswith(last) if cut_off else phrase[len(whole)] == last)
+            and phrase != words
+            for phrase in phrases
+        )
+
     def _listened(self, words: Phrase) -> set[int]:
         return self._reach(words, self._listening)
 
@@ -271,7 +308,7 @@ class Backchannels:
         reached = {0}
         for at in range(len(words)):
             if at in reached:
-                reached |= {at + length for length in _matched(words, at, phrases)}
+                reached |= {at + length for length in self._matched(words, at, phrases)}
         return reached
 
 
@@ -291,7 +328,7 @@ def _phrases(texts: Iterable[str], *, spaced: bool) -> Phrases:
 
 def _plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _MARKS.sub("", _APOSTROPHES.sub("", text))
+    return _MARKS.sub("", _APOSTROPHES.sub("", text)).translate(_LETTERS)
 
 
 def _words(text: str, *, spaced: bool) -> Phrase:
@@ -318,19 +355,6 @@ def _without_accents(word: str) -> str:
 
 def _is_hangul(word: str) -> bool:
     return all("\uac00" <= letter <= "\ud7a3" for letter in word)
-
-
-def _matched(words: Phrase, at: int, phrases: Phrases) -> list[int]:
-    """The lengths of the phrases that stand at this place."""
-    longest = len(words) - at
-    return [size for size in range(1, min(longest, LONGEST_PHRASE) + 1) if words[at : at + size] in phrases]
-
-
-def _begins(words: Phrase, phrase: Phrase) -> bool:
-    """Whether the words, the last of which may be cut off, are the beginning of a phrase and not all of it."""
-    if not words or len(words) > len(phrase) or words == phrase:
-        return False
-    return words[:-1] == phrase[: len(words) - 1] and phrase[len(words) - 1].startswith(words[-1])
 
 
 def _last_sentence(text: str) -> str:

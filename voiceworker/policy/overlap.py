@@ -39,6 +39,10 @@ class Words(Protocol):
 
     def kind(self, text: str) -> Kind: ...
 
+    def count(self, text: str) -> int:
+        """How many words these are, more or less."""
+        ...
+
     def answers(self, text: str) -> bool:
         """A listener's word that would answer a yes/no question, too: "yes", "okay", "mm-hmm", but not "I see"."""
         ...
@@ -49,6 +53,10 @@ class Words(Protocol):
 
     def aside(self, text: str) -> Aside:
         """Whether these words are said to somebody else in the room."""
+        ...
+
+    def addressed(self, text: str) -> bool:
+        """Whether it begins like something that is meant for the agent."""
         ...
 
     def asks(self, heard: str, upcoming: str) -> bool:
@@ -71,7 +79,7 @@ class OverlapSettings:
     """an interim text that may still become a listener's word is waited for until this long after the onset: people's
     "mm-hmm" has ended by then, and a yield begun then is still faster than the stock framework's 0.65 s"""
     next_interim_seconds: float = 0.25
-    "and at least this long after such a text: interims come every 0.2 s"
+    "and at least this long after such a text, thrice that after the beginning of an aside: interims come every 0.2 s"
     restore_seconds: float = 0.3
     "from the true end of a voice to the restore without words; a final comes 0.2 s after the end, plus transit"
     longest_duck_seconds: float = 2.5
@@ -90,10 +98,13 @@ class OverlapSettings:
     closing_seconds: float = 0.25
     """a listener's answering word that began in the last moment of the agent's speech is a turn ("at three." - "okay"):
     listeners begin a median of 0.15 s before the end"""
-    aside_words: int = 6
+    aside_words: int = 8
     "longest remark to somebody else; 0 lets every such remark cut"
-    aside_level_db: float = -6.0
-    "remarks that might be for the agent count as asides only if this much softer than the caller's usual level"
+    soft_words: int = 3
+    "fewest words that count as an aside for their softness alone: the level of one short word is badly known"
+    aside_level_db: float = -5.0
+    """words that are this much softer than the caller's usual level and do not begin like a request are for somebody
+    else: who wants the floor speaks up. -100 leaves it to the words"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +226,8 @@ class Overlap:
         self._told_at, self._voice = now, True
         last = self._breath
         silent_since = last.ended_at if last is not None else None
-        if silent_since is not None and now - silent_since >= self._settings.quiet_seconds:
+        quiet = silent_since is not None and now - silent_since >= self._settings.quiet_seconds
+        if quiet and not self._ducked:
             self._wordless_since = None
         self._breath = self._new_breath(now)
         self._breath.echo = echo
@@ -294,7 +306,7 @@ class Overlap:
                 if not (breath.asked and self._words.answers(text)):
                     return Verdict(False, "backchannel")
                 reason = "answer"
-            elif kind == "speech" and not breath.asked and self._is_aside(breath, text):
+            elif self._is_aside(breath, text, kind):
                 return Verdict(False, "aside")
             elif kind == "speech" and not final and self._undecided(now, breath, text):
                 return Verdict(False, "undecided")
@@ -329,21 +341,31 @@ class Overlap:
         if self._ducked:
             self._restore(breath.heard, now)
 
-    def _is_aside(self, breath: _Breath, text: str) -> bool:
-        if len(text.split()) > self._settings.aside_words:
+    def _is_aside(self, breath: _Breath, text: str, kind: Kind) -> bool:
+        """Said to somebody else: by its words, or because it is soft, short and does not begin like a request."""
+        words = self._words.count(text)
+        if breath.asked or words > self._settings.aside_words:
             return False
         aside = self._words.aside(text)
-        soft = breath.level_db is not None and breath.level_db <= self._settings.aside_level_db
-        return aside == "surely" or (aside == "perhaps" and soft)
+        if aside == "surely" or kind == "stop":
+            return aside == "surely"
+        if aside == "perhaps":
+            return self._is_soft(breath)
+        return words >= self._settings.soft_words and self._is_soft(breath) and not self._words.addressed(text)
+
+    def _is_soft(self, breath: _Breath) -> bool:
+        return breath.level_db is not None and breath.level_db <= self._settings.aside_level_db
 
     def _undecided(self, now: float, breath: _Breath, text: str) -> bool:
         """Whether an interim is to be waited for: it may become something else than speech, and there is time."""
         becoming = self._words.may_become(text)
-        if becoming is None or self.policy != "duck_then_cut":
+        if becoming is None and self._is_soft(breath) and not self._words.addressed(text):
+            becoming = "aside" if self._words.count(text) < self._settings.soft_words else None
+        if becoming is None or breath.asked or self.policy != "duck_then_cut":
             return False
         if breath.undecided_since is None:
             breath.undecided_since = now
-        patience = self._settings.next_interim_seconds * (2 if becoming == "aside" else 1)
+        patience = self._settings.next_interim_seconds * (3 if becoming == "aside" else 1)
         until = max(breath.started_at + self._settings.decide_seconds, breath.undecided_since + patience)
         breath.undecided_until = until
         return now < until
@@ -387,6 +409,8 @@ class Overlap:
 
     def _echo_judged(self, now: float, echo: bool) -> None:
         assert self._breath is not None
+        if echo == self._breath.echo:
+            return
         self._breath.echo = echo
         if not echo:
             self._spoken_over(now)
