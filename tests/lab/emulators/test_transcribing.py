@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soxr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech
 from voiceworker.lab.emulators.delays import TYPICAL, Delays
@@ -288,3 +290,44 @@ def test_a_burst_of_audio_gives_one_interim_and_finals_by_the_clock(make_speech:
 def test_a_query_that_is_not_understood_is_an_error(query: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"."):
         ListenOptions.of_query(query)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_word_is_in_one_final_whatever_the_frames_the_pauses_and_the_finalizes(
+    make_speech: MakeSpeech, data: st.DataObject
+) -> None:
+    options = ListenOptions(
+        interim_results=data.draw(st.booleans()),
+        endpointing_seconds=data.draw(st.sampled_from([None, 0.01, 0.025, 0.3])),
+        vad_events=data.draw(st.booleans()),
+        utterance_end_seconds=data.draw(st.sampled_from([None, 1.0])),
+    )
+    speech = make_speech(data.draw(st.sampled_from(["yes", "what is | the price", "one | two | three four"])))
+    line = Line(options)
+    line.expectations.add(speech, line.now)
+    samples = np.concatenate([read_speech(speech.path), np.zeros(SAMPLE_RATE * 3 // 2, np.int16)])
+    audio = soxr.resample(samples, SAMPLE_RATE, RATE)
+    place = 0
+    while place < len(audio):
+        piece = audio[place : place + data.draw(st.sampled_from([160, 320, 800, 3200]))]
+        place += len(piece)
+        line.now += len(piece) / RATE
+        line.stream.receive(piece, line.now)
+        if data.draw(st.integers(0, 30)) == 0:
+            line.stream.finalize(line.now)
+        line.collect()
+    line.stream.finalize(line.now)
+    line.wait(2.0)
+    line.collect()
+    finals = [text for _, text in line.transcripts(final=True) if text]
+    assert " ".join(finals) == speech.text
+    assert line.stream.is_idle
+    times = [
+        word["start"]
+        for _, one in line.of_type("Results")
+        if one["is_final"]
+        for word in one["channel"]["alternatives"][0]["words"]
+    ]
+    assert times == sorted(times)
+    assert all(text in speech.text for _, text in line.transcripts(final=False))

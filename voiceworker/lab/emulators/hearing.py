@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -67,9 +69,8 @@ class Expectations:
         self._all: list[Expected] = []
 
     def add(self, speech: Speech, started_at: float, api_key: str | None = None) -> None:
-        samples = read_speech(speech.path)[: round(_BEGINNING_SECONDS * SAMPLE_RATE)]
-        beginning = soxr.resample(samples.astype(np.float32), SAMPLE_RATE, _RATE)
-        self._all.append(Expected(speech, started_at, api_key, beginning))
+        """Raises AudioError when the file cannot be read."""
+        self._all.append(Expected(speech, started_at, api_key, _beginning_of(speech.path)))
 
     def for_stream(self, api_key: str, now: float) -> Iterator[Expected]:
         """Those with words that may be heard now, whoever has heard them already."""
@@ -79,6 +80,12 @@ class Expectations:
     def unheard(self, now: float | None = None) -> list[Speech]:
         moment = time.perf_counter() if now is None else now
         return [one.speech for one in self._all if one.speech.words and one.is_over(moment) and not one.heard_at]
+
+
+@functools.lru_cache(maxsize=1024)
+def _beginning_of(path: Path) -> _Floats:
+    samples = read_speech(path)[: round(_BEGINNING_SECONDS * SAMPLE_RATE)]
+    return np.asarray(soxr.resample(samples.astype(np.float32), SAMPLE_RATE, _RATE), np.float32)
 
 
 class AudioClock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from dataclasses import dataclass
@@ -60,14 +61,19 @@ def words_of(text: str) -> list[str]:
 
 def encode(text: str, sample_rate: int = SAMPLE_RATE) -> Samples:
     """The text spoken: WORD_SECONDS of tone for each word, without pauses. Empty for a text without words."""
+    tones = [_tone(_INDEX.get(word, 0), sample_rate) for word in words_of(text)]
+    return np.concatenate(tones) if tones else np.zeros(0, np.int16)
+
+
+@functools.lru_cache(maxsize=256)
+def _tone(index: int, sample_rate: int) -> Samples:
     length = round(WORD_SECONDS * sample_rate)
-    time = np.arange(length) / sample_rate
     edge = 0.5 - 0.5 * np.cos(np.pi * np.arange(round(_EDGE_SECONDS * sample_rate)) / (_EDGE_SECONDS * sample_rate))
     envelope = np.full(length, _AMPLITUDE)
     envelope[: len(edge)] *= edge
     envelope[length - len(edge) :] *= edge[::-1]
-    tones = [envelope * np.sin(2 * np.pi * _hertz(_INDEX.get(word, 0)) * time) for word in words_of(text)]
-    return np.round(np.concatenate(tones)).astype(np.int16) if tones else np.zeros(0, np.int16)
+    time = np.arange(length) / sample_rate
+    return np.round(envelope * np.sin(2 * np.pi * _hertz(index) * time)).astype(np.int16)
 
 
 def _hertz(index: int) -> float:
