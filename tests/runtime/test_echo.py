@@ -84,7 +84,7 @@ class Scene:
         for place in range(0, round(until * RATE) - 239, 240):
             guard.played(self._sent[place : place + 240], STARTED + place / RATE)
             guard.heard(self._received[place : place + 240], STARTED + (place + 240) / RATE)
-        return guard.verdict(STARTED + until - seconds)
+        return guard.verdict(STARTED + until - seconds, STARTED + until)
 
 
 def _int16(signal: Signal) -> Samples:
@@ -149,7 +149,10 @@ def test_when_the_agent_is_silent_whoever_speaks_is_the_caller() -> None:
 
 def test_too_little_and_too_soft_is_not_judged() -> None:
     echo = come_back(AGENT, delay_seconds=0.1, gain_db=-12)
-    assert EchoGuard().verdict(0.0).verdict is Verdict.UNKNOWN
+    guard = EchoGuard()
+    guard.heard(_int16(MAN[:RATE]), STARTED + 1)
+    assert guard.verdict(STARTED, STARTED + 5).verdict is Verdict.UNKNOWN  # his network is gone
+    assert EchoGuard().verdict(0.0, 1.0).verdict is Verdict.UNKNOWN
     assert Scene(AGENT, echo).judged(until=1.5, seconds=0.1).verdict is Verdict.UNKNOWN
     assert Scene(AGENT, echo * 0).judged(until=1.5, seconds=0.4).verdict is Verdict.UNKNOWN
 
@@ -163,7 +166,7 @@ def test_frames_of_the_microphone_may_come_at_its_own_rate() -> None:
         guard.played(sent[place : place + 240], STARTED + place / RATE)
     for place in range(0, round(1.5 * 16_000), 160):
         guard.heard(received16[place : place + 160], STARTED + (place + 160) / 16_000)
-    assert guard.verdict(STARTED + 1.1).verdict is Verdict.ECHO
+    assert guard.verdict(STARTED + 1.1, STARTED + 1.5).verdict is Verdict.ECHO
 
 
 def test_a_verdict_costs_little() -> None:
@@ -174,5 +177,5 @@ def test_a_verdict_costs_little() -> None:
         guard.heard(sent[place : place + 240], STARTED + (place + 240) / RATE)
     began = time.process_time()
     for _ in range(20):
-        guard.verdict(STARTED + 1.4)
+        guard.verdict(STARTED + 1.4, STARTED + 2)
     assert (time.process_time() - began) / 20 < 0.01  # ten times what it takes: the machine may be busy

@@ -34,6 +34,8 @@ _LONGEST_DELAY_SECONDS = 0.58
 _LONGEST_WINDOW_SECONDS = 0.6
 _SHORTEST_WINDOW_SECONDS = 0.2
 "in less a filter of 64 ms explains anything"
+_STALE_SECONDS = 0.3
+"without a frame from the caller: his network is gone, and nothing can be said of now"
 _EDGE = 12
 "samples at either end that resampling a piece of a signal spoils"
 _KEPT_SECONDS = 1.5
@@ -105,9 +107,9 @@ class EchoGuard:
         while self._heard[0][0] < at - _KEPT_SECONDS:
             self._heard.popleft()
 
-    def verdict(self, since: float) -> EchoScore:
-        """Whose voice was heard from `since` to the last frame; of more than 0.6 s, in the last 0.6 s."""
-        if not self._heard:
+    def verdict(self, since: float, now: float) -> EchoScore:
+        """Whose voice was heard from `since` to `now`; of more than 0.6 s, in the last 0.6 s."""
+        if not self._heard or self._heard[-1][0] < now - _STALE_SECONDS:
             return _NOTHING
         ended_at = self._heard[-1][0]
         begun_at = max(since, ended_at - _LONGEST_WINDOW_SECONDS)
