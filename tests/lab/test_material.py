@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 import yaml
+from pocketsphinx import Decoder
 
 from voiceworker.lab.audio import SAMPLE_RATE, AudioError, Samples, trim
 from voiceworker.lab.material import MaterialError, load_material, samples_of
@@ -106,6 +108,68 @@ def test_words_last_as_long_as_people_take_for_them() -> None:
     for speech in MATERIAL.speeches:
         for word in speech.words:
             assert 0.02 < word.ended_seconds - word.started_seconds < 1.3, f"{speech.name}: {word}"
+
+
+def test_a_recogniser_that_knows_the_words_hears_them_when_the_manifest_says() -> None:
+    """Two sources of word times that know nothing of each other: the synthesiser's plan and an acoustic model."""
+    recogniser = Decoder(lm=None, loglevel="FATAL")
+    errors: list[float] = []
+    for speech in (*MATERIAL.sample("turn", 15, seed=1), *MATERIAL.sample("interruption", 15, seed=1)):
+        letters = (f"{word.text}." if word.text.isupper() and word.text != "I" else word.text for word in speech.words)
+        lead = np.zeros(4800, np.int16)
+        recogniser.set_align_text(" ".join(letters).lower())
+        recogniser.start_utt()
+        recogniser.process_raw(np.concatenate([lead, soundfile.read(speech.path, dtype="int16")[0], lead]).tobytes())
+        recogniser.end_utt()
+        heard = [segment for segment in recogniser.seg() if not segment.word.startswith(("<", "["))]
+        for word, segment in zip(speech.words, heard, strict=True):
+            errors.append(abs(segment.start_frame / 100 - 0.3 - word.started_seconds))
+    assert len(errors) > 100
+    assert float(np.median(errors)) < 0.015
+    assert float(np.percentile(errors, 95)) < 0.06
+
+
+def envelope(sound: str) -> list[tuple[Speech, npt.NDArray[np.float64]]]:
+    """Mean level of every 10 ms of all noises of a sort, 1 where they are loudest."""
+    found = []
+    for speech in MATERIAL.of_kind("noise"):
+        if speech.voice == sound:
+            samples = samples_of(speech) / 32768
+            frames = np.sqrt(np.mean(samples[: len(samples) // 240 * 240].reshape(-1, 240) ** 2, axis=1))
+            found.append((speech, frames / frames.max()))
+    return found
+
+
+def test_laughs_come_in_four_to_six_notes_a_second() -> None:
+    for speech, frames in envelope("laugh"):
+        swing = frames - frames.mean()
+        likeness = np.correlate(swing, swing, "full")[len(swing) - 1 :]
+        lag = 10 + int(np.argmax(likeness[10:40]))
+        assert 0.16 <= lag / 100 <= 0.25, speech.name
+
+
+def test_coughs_and_knocks_begin_with_a_burst() -> None:
+    for speech, frames in envelope("cough") + envelope("knock"):
+        assert frames[:3].max() > 0.45, speech.name
+
+
+@pytest.mark.parametrize(
+    ("sound", "low_hertz", "high_hertz"),
+    [
+        ("knock", 100, 700),
+        ("throat", 400, 2000),
+        ("laugh", 400, 2000),
+        ("cough", 1200, 3500),
+        ("sneeze", 1500, 4500),
+        ("sniff", 1500, 4500),
+        ("cup", 2000, 6000),
+    ],
+)
+def test_noises_have_their_weight_where_the_real_ones_have_it(sound: str, low_hertz: float, high_hertz: float) -> None:
+    for speech, _ in envelope(sound):
+        power = np.abs(np.fft.rfft(samples_of(speech).astype(float))) ** 2
+        centroid = float((power * np.fft.rfftfreq(len(samples_of(speech)), 1 / SAMPLE_RATE)).sum() / power.sum())
+        assert low_hertz < centroid < high_hertz, speech.name
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_takes_the_voices_in_turn() -> None:

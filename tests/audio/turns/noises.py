@@ -1,7 +1,7 @@
 """Sounds that are no words, made of shaped noise, glottal pulses and struck modes: float64[samples], 16 kHz mono.
 
 A cough is built as it is measured on people: an explosive burst of 30 to 50 ms, a decaying stream of air, and often a
-voiced end (Korpás, "Analysis of the cough sound"). A laugh is a train of voiced notes of some 75 ms, one every 210 ms,
+voiced end (Korpáš and others, "Analysis of the cough sound: an overview"). A laugh is a train of voiced notes of some 75 ms, one every 210 ms,
 falling in pitch and level (Provine and Yong, "Laughter: a stereotyped human vocalization"). Everything else likewise:
 air through the formants of an open mouth or a nose, or things that are hit and ring.
 """
@@ -35,8 +35,8 @@ class Mouth:
     def between(self, low: float, high: float) -> float:
         return float(self.dice.uniform(low, high))
 
-    def formants(self, *centres: float, width: float = 0.12) -> Formants:
-        return [(centre * self.size * self.between(0.95, 1.05), 50 + centre * width) for centre in centres]
+    def formants(self, *centres: float, width: float = 0.07) -> Formants:
+        return [(centre * self.size * self.between(0.95, 1.05), 40 + centre * width) for centre in centres]
 
     def air(self, seconds: float) -> Signal:
         return self.dice.normal(0, 1, round(seconds * RATE))
@@ -55,9 +55,14 @@ class Mouth:
 
 
 def _shape(signal: Signal, gain: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Signal:
-    size = 2 * len(signal)
-    hertz = np.fft.rfftfreq(size, 1 / RATE)
-    return np.fft.irfft(np.fft.rfft(signal, size) * gain(hertz), size)[: len(signal)]
+    """The signal through the minimum-phase filter of a gain over frequency: it rings after a pulse, as mouths do."""
+    size = 2 ** int(np.ceil(np.log2(2 * len(signal) + 4096)))
+    wanted = np.maximum(gain(np.fft.rfftfreq(size, 1 / RATE)), 1e-4)
+    cepstrum = np.fft.irfft(np.log(wanted), size)
+    cepstrum[1 : size // 2] *= 2
+    cepstrum[size // 2 + 1 :] = 0
+    response = np.exp(np.fft.rfft(cepstrum))
+    return np.fft.irfft(np.fft.rfft(signal, size) * response, size)[: len(signal)]
 
 
 def through(signal: Signal, formants: Formants, breath: float = 0.15) -> Signal:
@@ -99,7 +104,7 @@ def cough(mouth: Mouth) -> Signal:
     at = 0.0
     open_throat = mouth.formants(650, 1350, 2500, 3700, width=0.2)
     for number in range(int(mouth.dice.integers(1, 4))):
-        burst, stream = mouth.between(0.03, 0.05), mouth.between(0.1, 0.18)
+        burst, stream = mouth.between(0.03, 0.05), mouth.between(0.14, 0.24)
         whole = burst + stream
         loud = -3.0 * number + mouth.between(-1.5, 1.5)
         shape = envelope(
@@ -107,7 +112,7 @@ def cough(mouth: Mouth) -> Signal:
         )
         parts.append((at, through(mouth.air(whole), open_throat, breath=0.35) * shape))
         at += whole * 0.75
-        if mouth.dice.random() < 0.7:
+        if mouth.dice.random() < 0.75:
             voiced = mouth.between(0.09, 0.16)
             source = mouth.voice(voiced, mouth.pitch * 1.5, mouth.pitch * 1.1, 0.05) + 0.4 * mouth.air(voiced)
             fade = envelope(voiced, (0, loud - 30), (0.025, loud - 9), (0.06, loud - 11), (voiced, loud - 40))
@@ -145,13 +150,13 @@ def laugh(mouth: Mouth) -> Signal:
 def throat(mouth: Mouth) -> Signal:
     parts: list[tuple[float, Signal]] = []
     at = 0.0
-    for number in range(int(mouth.dice.integers(1, 4))):
-        seconds = mouth.between(0.16, 0.36)
+    for number in range(int(mouth.dice.integers(2, 4))):
+        seconds = mouth.between(0.18, 0.36)
         pitch = mouth.pitch * mouth.between(0.65, 0.85)
-        source = mouth.voice(seconds, pitch, pitch * 0.85, 0.12) + 0.7 * mouth.air(seconds)
+        source = mouth.voice(seconds, pitch, pitch * 0.85, 0.06) + 0.4 * mouth.air(seconds)
         # the folds flutter: 25 to 40 beats a second
         beat = 2 * np.pi * mouth.between(25, 40) * np.arange(len(source)) / RATE
-        fluttering = source * (1 + 0.6 * np.sin(beat + 0.5 * np.sin(beat / 7)))
+        fluttering = source * (1 + 0.4 * np.sin(beat + 0.5 * np.sin(beat / 7)))
         shape = envelope(seconds, (0, -24), (0.03, -2.0 * number), (seconds * 0.7, -4 - 2.0 * number), (seconds, -34))
         parts.append((at, through(fluttering, mouth.formants(620, 1150, 2400, 3400), breath=0.12) * shape))
         at += seconds + mouth.between(0.04, 0.16)
@@ -218,7 +223,7 @@ def knock(mouth: Mouth) -> Signal:
     knocks = [
         (hit * every * mouth.between(0.97, 1.03), band(struck(mouth.dice, door, 0.0015), 60, 1800)) for hit in hits
     ]
-    return _in_a_room(mouth, mixed(*((at, sound * mouth.between(0.75, 1)) for at, sound in knocks)))
+    return mixed(*((at, sound * mouth.between(0.75, 1)) for at, sound in knocks))
 
 
 def keyboard(mouth: Mouth) -> Signal:
@@ -230,7 +235,7 @@ def keyboard(mouth: Mouth) -> Signal:
         released = at + mouth.between(0.06, 0.11)
         parts.append((released, band(struck(mouth.dice, key[1:], 0.0015), 1200, 7000) * mouth.between(0.15, 0.4)))
         at += float(np.clip(mouth.dice.lognormal(np.log(0.14), 0.4), 0.07, 0.4))
-    return _in_a_room(mouth, mixed(*parts))
+    return mixed(*parts)
 
 
 def cup(mouth: Mouth) -> Signal:
@@ -238,20 +243,20 @@ def cup(mouth: Mouth) -> Signal:
     ratios = (1, 1.58, 2.24, 2.92)  # of a cylinder's bending modes, roughly
     china = [(min(7500, base * ratio), mouth.between(0.08, 0.3)) for ratio in ratios]
     touches = [(mouth.between(0.09, 0.14) * n, 0.6**n) for n in range(int(mouth.dice.integers(2, 4)))]
-    return _in_a_room(mouth, mixed(*((at, struck(mouth.dice, china, 0.002) * level) for at, level in touches)))
+    return mixed(*((at, struck(mouth.dice, china, 0.002) * level) for at, level in touches))
 
 
 def door(mouth: Mouth) -> Signal:
-    slam = [(mouth.between(50, 80), 0.35), (mouth.between(110, 180), 0.3), (mouth.between(260, 400), 0.18)]
+    slam = [(mouth.between(70, 110), 0.5), (mouth.between(170, 280), 0.4), (mouth.between(380, 650), 0.3)]
     latch = [(mouth.between(900, 1400), 0.03), (mouth.between(2300, 3200), 0.02)]
-    boom = band(struck(mouth.dice, slam, 0.02), 40, 900)
-    return _in_a_room(mouth, mixed((0.0, struck(mouth.dice, latch, 0.002) * 0.25), (0.07, boom)))
+    boom = band(struck(mouth.dice, slam, 0.05), 60, 1500)
+    return mixed((0.0, struck(mouth.dice, latch, 0.004) * 0.4), (0.07, boom))
 
 
-def _in_a_room(mouth: Mouth, dry: Signal) -> Signal:
+def _in_a_room(dice: np.random.Generator, dry: Signal) -> Signal:
     """With the tail of a furnished room: 0.25 s to fall by 60 dB, 14 dB below what comes straight."""
     times = np.arange(round(0.25 * RATE)) / RATE
-    tail = mouth.dice.normal(0, 1, len(times)) * np.exp(-6.9 * times / 0.25)
+    tail = dice.normal(0, 1, len(times)) * np.exp(-6.9 * times / 0.25)
     tail *= 10 ** (-14 / 20) / np.sqrt(np.sum(tail**2))
     tail[: round(0.004 * RATE)] = 0
     tail[0] = 1
@@ -269,4 +274,4 @@ def make(sound: str, number: int) -> Signal:
     dice = np.random.default_rng([list(SOUNDS).index(sound), number])
     high = number % 2 == 1
     mouth = Mouth(dice, pitch=dice.uniform(185, 240) if high else dice.uniform(95, 135), size=1.13 if high else 0.97)
-    return SOUNDS[sound](mouth)
+    return _in_a_room(dice, SOUNDS[sound](mouth))

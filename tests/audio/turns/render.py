@@ -29,14 +29,18 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 RATE = 16_000
-VERSION = 1
+VERSION = 2
 "Raise it when another rendering of the same lines is wanted."
 
 Signal = noises.Signal
 Word = tuple[str, float, float]
 
-_EDGE = 0.01
-"-40 dB of the line's peak: where a part begins and ends. Well above what `audio.trim` takes for silence."
+_EDGE = 0.02
+"-34 dB of the line's peak: where a part begins and ends. Well above what `audio.trim` takes for silence."
+_STRONG = 0.07
+_FAINT_SECONDS, _LEAD_SECONDS = 0.1, 0.03
+"""What stays below -23 dB for longer than this before a word is no part of it: kal's recordings begin with clicks and
+a hum, up to 0.2 s of them. The word begins shortly before it is strong."""
 _VOWELS = {"aa", "ae", "ah", "ao", "aw", "ax", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw"}
 
 
@@ -187,11 +191,18 @@ def word_times(phones: list[Phone], alone: list[tuple[str, ...]]) -> list[tuple[
     return times
 
 
-def edges(samples: Signal, start: float, end: float, threshold: float) -> tuple[int, int]:
-    """Where sound begins and ends between two seconds, in samples."""
-    begin, stop = round(start * RATE), min(len(samples), round(end * RATE))
-    loud = np.flatnonzero(np.abs(samples[begin:stop]) > threshold)
-    return begin + int(loud[0]), begin + int(loud[-1]) + 1
+def edges(samples: Signal, begin: int, end: int, peak: float) -> tuple[int, int]:
+    """Where speech begins and ends between two samples of a line with this peak."""
+    part = np.abs(samples[begin:end])
+    loud = np.flatnonzero(part > _EDGE * peak)
+    strongest = np.flatnonzero(part > _STRONG * peak)
+    # five such samples within 20 ms: a click has fewer
+    lasting = np.flatnonzero(strongest[4:] - strongest[:-4] < 0.02 * RATE)
+    first, strong = int(loud[0]), int(strongest[lasting[0]])
+    if strong - first > _FAINT_SECONDS * RATE:
+        nearby = loud[loud >= strong - _LEAD_SECONDS * RATE]
+        first = int(nearby[0])
+    return begin + first, begin + int(loud[-1]) + 1
 
 
 def speak(recipe: Recipe) -> tuple[Signal, list[Word]]:
@@ -200,7 +211,7 @@ def speak(recipe: Recipe) -> tuple[Signal, list[Word]]:
     if recipe.kind == "side_remark":
         samples = from_aside(samples)
     times = word_times(phones, alone)
-    threshold = _EDGE * float(np.abs(samples).max())
+    peak = float(np.abs(samples).max())
     groups: list[tuple[list[str], float]] = []
     words: list[str] = []
     for token in [*recipe.tokens, "(0)"]:
@@ -219,9 +230,9 @@ def speak(recipe: Recipe) -> tuple[Signal, list[Word]]:
             raise ValueError(f"no break after {group[-1]!r}")
         begin, end = edges(
             samples,
-            middles[first - 1] if first else 0,
-            middles[last] if last < len(middles) else len(samples) / RATE,
-            threshold,
+            round(middles[first - 1] * RATE) if first else 0,
+            round(middles[last] * RATE) if last < len(middles) else len(samples),
+            peak,
         )
         for number, word in enumerate(group, first):
             # a part sounds from its first word's start to its last word's end
@@ -254,8 +265,8 @@ def render(recipe: Recipe) -> dict[str, Any]:
     words: list[Word] = []
     if recipe.kind == "noise":
         sound = noises.make(recipe.voice, int(recipe.line) - 1)
-        begin, end = edges(sound, 0, len(sound) / RATE, _EDGE * float(np.abs(sound).max()))
-        sound = sound[begin:end]
+        loud = np.flatnonzero(np.abs(sound) > _EDGE * np.abs(sound).max())
+        sound = sound[loud[0] : loud[-1] + 1]
     else:
         sound, words = speak(recipe)
     coarse = np.round(levelled(sound, recipe.level) * 2047).clip(-2047, 2047).astype(np.int16) * 16
