@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
 from livekit import rtc
 from livekit.rtc._proto.stats_pb2 import RtcStats as StatsEntry
@@ -26,13 +25,21 @@ METHOD = "vw.transit"
 """RPC that a caller's client may answer with `{"playout_ms": 45, "capture_ms": 0}`, both optional: from a packet's
 arrival to the ear (jitter buffer and loudspeaker), and from the mouth to the encoder beyond a frame of 10 ms."""
 
-EVERY_SECONDS = 2.0
+EVERY_SECONDS = 1.0
+"the jitter buffer moves by tens of milliseconds within seconds when a machine is busy; a look costs 0.5 ms"
 _ANSWER_SECONDS = 1.5
 _KEPT_ROUND_TRIPS = 5
+_PATIENCE = 3
+"a client that has not answered so often is asked seldom: telephone bridges know no RPC"
+_SELDOM = 10
 _CLAIM_LIMIT_SECONDS = 1.0
 "a client's word for its own delays counts up to this"
-CODEC_SECONDS = 0.010 + 0.0065
-"one way besides network and jitter buffer: a captured frame of 10 ms, and the look-ahead of Opus (RFC 6716, 2.1.4)"
+IN_SECONDS = 0.0165
+"""From a caller's sample to the worker besides network and jitter buffer, measured with the SDK at both ends: the wait
+for the packet of 20 ms to be full, the look-ahead of Opus of 6.5 ms (RFC 6716, 2.1.4), the frame of 10 ms played."""
+OUT_SECONDS = 0.0115
+"""The same from the sink's moment to the caller, measured. It is less, as the sink counts a frame's first sample from
+the moment at which all of the frame leaves, where a microphone has the whole frame only 10 ms later."""
 _DEFAULT_JITTER_BUFFER_SECONDS = 0.020
 "NetEq at its smallest: one packet of 20 ms"
 _OWN_UNCERTAINTY_SECONDS = 0.010
@@ -108,14 +115,50 @@ def estimate(round_trip_seconds: float | None, jitter_buffer: float | None, call
         playout = buffer
         uncertainty += _UNKNOWN_BUFFER_SECONDS
     return Transit(
-        in_seconds=CODEC_SECONDS + one_way + buffer + (caller.capture_seconds or 0.0),
-        out_seconds=CODEC_SECONDS + one_way + playout,
+        in_seconds=IN_SECONDS + one_way + buffer + (caller.capture_seconds or 0.0),
+        out_seconds=OUT_SECONDS + one_way + playout,
         uncertainty_seconds=uncertainty,
     )
 
 
+class TransitAnswer:
+    """The caller's side, for a client in Python: answers METHOD with its own jitter buffer.
+
+    It answers with what it knew before, so that the round trip does not grow by the time that its own look takes.
+    """
+
+    def __init__(self, room: rtc.Room, tasks: Tasks) -> None:
+        self._room = room
+        self._tasks = tasks
+        self._reading: Reading | None = None
+        self._playout_seconds: float | None = None
+
+    def register(self) -> None:
+        self._room.local_participant.register_rpc_method(METHOD, self._answer)
+
+    def _answer(self, _: rtc.RpcInvocationData) -> str:
+        self._tasks.spawn(self._look(), "own jitter buffer")
+        known = self._playout_seconds
+        return json.dumps({} if known is None else {"playout_ms": round(known * 1000, 1)})
+
+    async def _look(self) -> None:
+        reading = await _read(self._room)
+        if reading is not None:
+            self._playout_seconds = jitter_buffer_seconds(self._reading, reading) or self._playout_seconds
+            self._reading = reading
+
+
+async def _read(room: rtc.Room) -> Reading | None:
+    """None when the room is not connected just now, or too busy to say."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return read_stats(await room.get_rtc_stats())
+    except (RuntimeError, TimeoutError):
+        return None
+
+
 class TransitMeter:
-    """Looks every two seconds, in a task of its owner. `transit` is the latest estimate, at any time."""
+    """Looks every second, in a task of its owner. `transit` is the latest estimate, at any time."""
 
     def __init__(self, room: rtc.Room, caller_identity: Callable[[], str | None]) -> None:
         self._room = room
@@ -126,13 +169,15 @@ class TransitMeter:
         self._round_trips: deque[float] = deque(maxlen=_KEPT_ROUND_TRIPS)
         self._asked_identity: str | None = None
         self._claim = CallerSide()
+        self._asked = 0
+        self._unanswered = 0
 
     def start(self, tasks: Tasks) -> None:
         tasks.spawn(self._run(), "transit")
 
     @property
     def transit(self) -> Transit:
-        round_trip = median(self._round_trips) if self._round_trips else None
+        round_trip = min(self._round_trips, default=None)  # busy event loops at either end only add to it
         caller = CallerSide(round_trip, self._claim.playout_seconds, self._claim.capture_seconds)
         return estimate(self._round_trip, self._jitter_buffer, caller)
 
@@ -148,10 +193,8 @@ class TransitMeter:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _look_at_stats(self) -> None:
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                reading = read_stats(await self._room.get_rtc_stats())
-        except (RuntimeError, TimeoutError):  # not connected just now, or too busy to say: the last figures stand
+        reading = await _read(self._room)
+        if reading is None:  # the last figures stand
             return
         if reading.round_trip_seconds is not None:
             self._round_trip = reading.round_trip_seconds
@@ -163,19 +206,29 @@ class TransitMeter:
         if identity != self._asked_identity:
             self._asked_identity, self._claim = identity, CallerSide()
             self._round_trips.clear()
+            self._asked = self._unanswered = 0
         if identity is None:
             return
+        self._asked += 1
+        if self._unanswered >= _PATIENCE and self._asked % _SELDOM:
+            return
+        self._unanswered += 1
         answer, asked_at = "", time.perf_counter()
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = await self._room.local_participant.perform_rpc(
-                    destination_identity=identity, method=METHOD, payload="", response_timeout=_ANSWER_SECONDS
+                    destination_identity=identity,
+                    method=METHOD,
+                    payload="",
+                    response_timeout=_ANSWER_SECONDS,
+                    max_round_trip_latency=_ANSWER_SECONDS,
                 )
         except rtc.RpcError as error:
             if error.code not in _ANSWERED_BY_THE_CLIENT:
                 return
         except TimeoutError:
             return
+        self._unanswered = 0
         self._round_trips.append(time.perf_counter() - asked_at)
         self._claim = read_claim(answer)
 
