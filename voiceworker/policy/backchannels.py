@@ -146,7 +146,7 @@ class Backchannels:
         self._listening = lexicon.listening | added
         self._singles = frozenset(phrase[0] for phrase in self._listening if len(phrase) == 1)
         everything = [phrase for phrases in lexicon.all_phrases() for phrase in phrases] + [*added]
-        self._longest = max(len(phrase) for phrase in everything)
+        self._longest = max(map(len, everything), default=0)
         self._known_words = frozenset(word for phrase in everything for word in phrase)
         plain = {_without_accents(word): word for word in sorted(self._known_words) if len(word) > 1}
         self._spellings = plain | {word: word for word in self._known_words}
@@ -301,7 +301,8 @@ class Backchannels:
         return self._reach(words, self._listening)
 
     def _hesitates(self, words: Phrase) -> bool:
-        return len(words) in self._reach(words, self._lexicon.hesitation - self._yes - self._lexicon.listener)
+        listening = self._yes | self._lexicon.listener
+        return words not in listening and len(words) in self._reach(words, self._lexicon.hesitation - listening)
 
     def _reach(self, words: Phrase, phrases: Phrases) -> set[int]:
         """The places up to which the words are made of these phrases alone."""
