@@ -18,19 +18,35 @@ SAMPLE_RATE = 24_000
 _KEPT_LEVELS = 10
 _SPEECH_DB = -60.0
 "softer is not a voice, and tells nothing of how loud it is"
+_GAP_DB = 22.0
+"this far below the loudest of the present voice is a gap in it"
+_GAP_SECONDS = 0.05
+"closures within words are shorter"
 
 
 class CallerAudio:
     """A tap in the agent's `stt_node`: every frame passes, in the order and at the time of its arrival."""
 
-    def __init__(self, echo: EchoGuard, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        echo: EchoGuard,
+        on_gap: Callable[[bool], None] = lambda _in_gap: None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_gap(True)` tells that a voice has paused for 50 ms, long before the voice detector is sure of it;
+        `on_gap(False)` that it goes on. Only between the detector's own verdicts."""
         self._echo = echo
+        self._on_gap = on_gap
         self._clock = clock
         self._end = EndOfSpeech(SAMPLE_RATE)
         self._is_speaking = False
         self._present: list[float] = []
         "levels of the frames of the present or last voice"
         self._usual: list[float] = []
+        self._loudest = _SPEECH_DB
+        self._soft_seconds = 0.0
+        self._in_gap = False
 
     async def passing(self, audio: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
         async for frame in audio:
@@ -41,8 +57,21 @@ class CallerAudio:
     def _hear(self, samples: Samples, now: float) -> None:
         self._end.hear(samples, now)
         self._echo.heard(samples, now)
-        if self._is_speaking and (level := _level_db(samples)) > _SPEECH_DB:
+        if not self._is_speaking:
+            return
+        level = _level_db(samples)
+        if level > _SPEECH_DB:
             self._present.append(level)
+        self._look_for_gap(level, len(samples) / SAMPLE_RATE)
+
+    def _look_for_gap(self, level: float, seconds: float) -> None:
+        self._loudest = max(self._loudest, level)
+        soft = level < max(self._loudest - _GAP_DB, _SPEECH_DB)
+        self._soft_seconds = self._soft_seconds + seconds if soft else 0.0
+        in_gap = self._soft_seconds >= _GAP_SECONDS
+        if in_gap != self._in_gap:
+            self._in_gap = in_gap
+            self._on_gap(in_gap)
 
     def last_speech_at(self, stamp: float | None = None) -> float | None:
         """Arrival of the last sample of speech, now that the caller is known to have stopped; see EndOfSpeech.find."""
@@ -53,8 +82,10 @@ class CallerAudio:
     def voice(self, *, speaking: bool) -> None:
         """The voice detector's verdict."""
         self._is_speaking = speaking
+        self._in_gap, self._soft_seconds = False, 0.0
         if speaking:
             self._present.clear()
+            self._loudest = _SPEECH_DB
 
     def was_spoken_to_us(self) -> None:
         """The present voice belongs to a turn: so loud is he usually."""

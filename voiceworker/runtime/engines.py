@@ -13,6 +13,7 @@ from livekit.plugins import deepgram, espeak, openai, pocketsphinx, script
 from voiceworker.config import AgentDefinition, Settings
 from voiceworker.models import choose_models
 from voiceworker.policy.eagerness import turn_timing
+from voiceworker.runtime.turn_taking import VAD_SILENCE_SECONDS
 
 
 class EngineBuilder:
@@ -22,8 +23,7 @@ class EngineBuilder:
         """Raises script.ScriptError, ValueError when the definition's lists name nothing usable."""
         self.definition = definition
         self.choices = choose_models(definition, settings)
-        silence_seconds = turn_timing(definition.turns.eagerness).vad_silence_seconds
-        self.voice_detector = inference.VAD(min_silence_duration=silence_seconds)
+        self.voice_detector = inference.VAD(min_silence_duration=VAD_SILENCE_SECONDS)
         self._settings = settings
         self._script: script.Script | None = None
         self._hearing: stt.STT[Any] | None = None
@@ -56,7 +56,9 @@ class EngineBuilder:
             return openai.STT(model=name.model, language=language, api_key=key, base_url=url)
         grammar = self._script.jsgf() if self._script else None
         cache = settings.cache_directory / "pocketsphinx"
-        return pocketsphinx.STT(grammar=grammar, language=language, vad=self.voice_detector, cache_folder=cache)
+        timing = turn_timing(self.definition.turns.eagerness, language)
+        ear = inference.VAD(min_silence_duration=timing.vad_silence_seconds)  # it hears better what is whole
+        return pocketsphinx.STT(grammar=grammar, language=language, vad=ear, cache_folder=cache)
 
     def thinking(self) -> llm.LLM[Any]:
         name, settings = self.choices["llm"].chosen, self._settings

@@ -40,6 +40,9 @@ from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.transit import TransitMeter
 from voiceworker.runtime.turn_detector import EndOfTurnDetector
 
+VAD_SILENCE_SECONDS = 0.25
+"of the session's voice detector: the least that the framework takes beside a turn detector"
+
 _NEVER_SECONDS = 3600.0
 "the framework is to interrupt for a text that is passed on to it, never for a voice of any length"
 
@@ -71,7 +74,7 @@ class TurnTaking:
         self._tell = tell
         self._timing = turn_timing(self._turns.eagerness, self._language)
         self._echo = EchoGuard()
-        self._caller = CallerAudio(self._echo)
+        self._caller = CallerAudio(self._echo, lambda in_gap: self._speculator.voice(speaking=not in_gap))
         self._clock = TurnClock()
         self._meter = TransitMeter(room, caller_identity)
         self.sink = CallSink(room, listener=self)
@@ -82,7 +85,7 @@ class TurnTaking:
             self._echo,
             self._caller,
             tell,
-            vad_silence_seconds=self._timing.vad_silence_seconds,
+            vad_silence_seconds=VAD_SILENCE_SECONDS,
         )
         self._detector = EndOfTurnDetector(
             EndOfTurnSettings().paced(self._timing.pace), language=self._language, on_commit=self._turn_taken
@@ -107,7 +110,7 @@ class TurnTaking:
     def options(self) -> TurnHandlingOptions:
         by_silence = self._turns.end_of_turn == "vad"
         # our detector has waited when it answers; without it the framework waits
-        silence = self._timing.minimum_silence_seconds if by_silence else self._timing.vad_silence_seconds
+        silence = self._timing.minimum_silence_seconds if by_silence else VAD_SILENCE_SECONDS
         return TurnHandlingOptions(
             turn_detection="vad" if by_silence else self._detector,
             interruption={"mode": "vad", "min_duration": _NEVER_SECONDS, "resume_false_interruption": False},
@@ -211,7 +214,7 @@ class TurnTaking:
         if event.new_state == "speaking" or event.old_state != "speaking":
             return
         now = time.monotonic()
-        stopped_at = self._caller.last_speech_at(now - self._timing.vad_silence_seconds)
+        stopped_at = self._caller.last_speech_at(now - VAD_SILENCE_SECONDS)
         if stopped_at is not None:
             self._clock.speech_ended(now, stopped_at)
 
