@@ -11,7 +11,7 @@ the beginning of speech before it was heard. Trimmed at the source, everything c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
 import numpy as np
@@ -28,20 +28,24 @@ KEPT_SECONDS = 0.008
 "of the silence, so that the onset of the first sound is not clipped"
 
 
-async def trim_leading_silence(frames: AsyncIterable[rtc.AudioFrame]) -> AsyncIterator[rtc.AudioFrame]:
+async def trim_leading_silence(frames: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
     """The frames without what is silent (below -50 dB) before the first sound, up to 400 ms; 8 ms of it are kept.
 
     Word times in the frames' userdata are moved by what was cut. Speech is not delayed: a frame with sound in it is
     passed on as it comes. One call is one segment: the silence between sentences stays.
     """
     trimmer = _Trimmer()
-    async for frame in frames:
-        passed = trimmer.push(frame)
-        if passed is not None:
-            yield passed
-    last = trimmer.rest()
-    if last is not None:
-        yield last
+    try:
+        async for frame in frames:
+            passed = trimmer.push(frame)
+            if passed is not None:
+                yield passed
+        last = trimmer.rest()
+        if last is not None:
+            yield last
+    finally:
+        if isinstance(frames, AsyncGenerator):  # who stops listening stops the synthesis
+            await frames.aclose()
 
 
 class _Trimmer:
