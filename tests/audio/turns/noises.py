@@ -1,9 +1,9 @@
 """Sounds that are no words, made of shaped noise, glottal pulses and struck modes: float64[samples], 16 kHz mono.
 
 A cough is built as it is measured on people: an explosive burst of 30 to 50 ms, a decaying stream of air, and often a
-voiced end (Korpáš and others, "Analysis of the cough sound: an overview"). A laugh is a train of voiced notes of some 75 ms, one every 210 ms,
-falling in pitch and level (Provine and Yong, "Laughter: a stereotyped human vocalization"). Everything else likewise:
-air through the formants of an open mouth or a nose, or things that are hit and ring.
+voiced end (Korpáš and others, "Analysis of the cough sound: an overview"). A laugh is a train of voiced notes of some
+75 ms, one every 210 ms, falling in pitch and level (Provine and Yong, "Laughter: a stereotyped human vocalization").
+Everything else likewise: air through the formants of an open mouth or a nose, or things that are hit and ring.
 """
 
 from __future__ import annotations
