@@ -16,16 +16,19 @@ from voiceworker.policy.end_of_turn import (
     EndOfTurnSettings,
     Patience,
     Words,
+    likelihood,
 )
 
 SETTINGS = EndOfTurnSettings(
     closed=Patience(0.2, 0.3),
     complete=Patience(0.2, 0.7),
     neutral=Patience(0.3, 0.9),
+    grouped=Patience(0.4, 0.9),
     dictating=Patience(0.8, 1.6),
     unfinished=Patience(1.0, 2.0),
-    sure_likelihood=0.8,
+    sure_likelihood=0.9,
     ask_after_seconds=(0.2, 0.4),
+    rhythm_seconds=0.15,
     words_seconds=1.5,
     sound_seconds=1.0,
 )
@@ -46,13 +49,18 @@ def taken(turn: EndOfTurn, now: float) -> None:
     turn.turn_over(now)
 
 
-def final(completeness: Completeness) -> Event:
-    return lambda turn, now: turn.words_heard(now, Words(completeness, completeness, final=True))
+def final(completeness: Completeness, *, in_groups: bool = False) -> Event:
+    words = Words(completeness, completeness, final=True, in_groups=in_groups)
+    return lambda turn, now: turn.words_heard(now, words)
 
 
 def interim(completeness: Completeness, *, any_final: bool = False) -> Event:
     words = Words(completeness, completeness, final=False, any_final=any_final)
     return lambda turn, now: turn.words_heard(now, words)
+
+
+digits = final("dictating", in_groups=True)
+groups = final("neutral", in_groups=True)
 
 
 def score(likelihood: float) -> Event:
@@ -97,12 +105,19 @@ def test_the_wait_falls_with_the_likelihood() -> None:
     def waited(likelihood: float) -> float:
         return commits([(0, sound), (1.2, hush), (1.2, final("neutral")), (1.25, score(likelihood))])[0] - 1
 
-    assert [round(waited(likelihood), 3) for likelihood in (0.0, 0.2, 0.4, 0.6, 0.8)] == [0.9, 0.75, 0.6, 0.45, 0.3]
+    assert [round(waited(likelihood), 3) for likelihood in (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)] == [
+        0.9,
+        0.9,
+        0.75,
+        0.6,
+        0.45,
+        0.3,
+    ]
 
 
 def test_the_model_is_asked_again_while_the_silence_grows() -> None:
-    steps: list[Step] = [(0, sound), (1.2, hush), (1.2, final("neutral")), (1.25, score(0.0)), (1.45, score(0.7))]
-    commit = (1.45, Commit(1.45 - 1.0, "neutral", 0.7))
+    steps: list[Step] = [(0, sound), (1.2, hush), (1.2, final("neutral")), (1.25, score(0.0)), (1.45, score(0.8))]
+    commit = (1.45, Commit(1.45 - 1.0, "neutral", 0.8))
     assert play(steps) == [(1.2, AskModel()), (1.4, AskModel()), commit]
 
 
@@ -130,6 +145,35 @@ def test_digits_are_given_time_for_their_next_group() -> None:
         (3.05, final("closed")),
     ]
     assert commits(steps) == [3.1]
+
+
+def test_the_last_of_several_groups_is_waited_out_as_long_as_the_pause_before_it() -> None:
+    def waited(pause: float) -> float:
+        steps: list[Step] = [(0, sound), (1.2, hush), (1.2, digits), (1 + pause, sound), (3.2, hush)]
+        return commits([*steps, (3.2, groups)])[0] - 3
+
+    assert [round(waited(pause), 3) for pause in (0.3, 0.5, 1.0, 1.5)] == [0.45, 0.65, 1.15, 1.6]
+
+
+def test_a_pause_before_the_dictation_says_nothing_of_its_rhythm() -> None:
+    steps: list[Step] = [(0, sound), (1.2, hush), (1.2, final("neutral")), (1.5, sound), (3.2, hush)]
+    assert commits([*steps, (3.2, groups)]) == [3.9]
+
+
+def test_a_pause_of_an_earlier_turn_says_nothing_of_this_one() -> None:
+    steps: list[Step] = [(0, sound), (1.2, hush), (1.2, digits), (1.4, sound), (1.5, taken), (3.2, hush)]
+    assert commits([*steps, (3.2, groups)]) == [3.9]
+
+
+def test_a_likelihood_of_a_half_is_the_models_own_threshold() -> None:
+    assert likelihood(0.36, 0.36, 0.2) == 0.5
+    assert likelihood(0.2, 0.2, 0.256) == 0.5
+    assert likelihood(0.2, 0.36, 0.2) < 0.5 < likelihood(0.5, 0.36, 0.2)
+    assert (likelihood(0.0, 0.36, 1), likelihood(1.0, 0.36, 1)) == (0.0, 1.0)
+
+
+def test_a_later_verdict_has_to_be_stronger() -> None:
+    assert likelihood(0.6, 0.36, 0.2) > likelihood(0.6, 0.36, 0.4) > likelihood(0.6, 0.36, 0.6)
 
 
 def test_without_a_final_transcript_there_is_no_turn() -> None:
@@ -189,7 +233,7 @@ _events = st.one_of(
     st.just(hush),
     st.just(sound),
     st.just(taken),
-    st.builds(final, _completenesses),
+    st.builds(lambda completeness, in_groups: final(completeness, in_groups=in_groups), _completenesses, st.booleans()),
     st.builds(
         lambda completeness, any_final: interim(completeness, any_final=any_final), _completenesses, st.booleans()
     ),

@@ -30,7 +30,8 @@ NAME = "Can I take your name, please?"
         ("yes", YES_NO, "closed"),
         ("Yes, please.", YES_NO, "closed"),
         ("no thank you", YES_NO, "closed"),
-        ("yes", "", "complete"),
+        ("yes", "", "neutral"),
+        ("yes", "What would you like?", "complete"),
         ("i would like to book a haircut", "", "complete"),
         ("i want to cancel", "", "complete"),
         ("I'd like to move my appointment.", "", "complete"),
@@ -52,7 +53,12 @@ NAME = "Can I take your name, please?"
         ("tuesday or", DAY, "unfinished"),
         ("no i", YES_NO, "unfinished"),
         ("yes but", YES_NO, "unfinished"),
-        ("can i come on", "", "complete"),
+        ("can i come on", "", "unfinished"),
+        ("could i speak to", "", "unfinished"),
+        ("is it possible to", "", "unfinished"),
+        ("can you tell me", "", "unfinished"),
+        ("i want to know whether", "", "unfinished"),
+        ("no i have never been there before", "", "complete"),
         ("i will be there at", "", "unfinished"),
         ("the colour is", "", "unfinished"),
         ("um", DAY, "unfinished"),
@@ -90,7 +96,20 @@ def test_english(text: str, question: str, completeness: Completeness) -> None:
         ("1234", "What are the last four digits of your card?", "closed"),
         ("a c four", "What is your order number?", "dictating"),
         ("4 1 5", "Please tell me your order number.", "dictating"),
-        ("s m i t", "Could you spell that for me?", "dictating"),
+        ("s", "Could you spell that for me?", "dictating"),
+        ("s m i t", "Could you spell that for me?", "neutral"),
+        ("the order number is four four", "", "dictating"),
+        ("the order number is four four one seven", "", "neutral"),
+        ("oh two oh seven", "", "dictating"),
+        ("my postcode is b s one", "Can you spell the postcode?", "dictating"),
+        ("b s one five t r", "Can you spell the postcode?", "neutral"),
+        ("i will pay by card", "", "complete"),
+        ("could you confirm it by email", "", "complete"),
+        ("my email is info at green garden", "", "dictating"),
+        ("send it to anna dot bell at example dot com", "", "complete"),
+        ("i live at fourteen", "", "dictating"),
+        ("i live at fourteen station road", "", "neutral"),
+        ("with a y", "", "neutral"),
         ("smith s m i", NAME, "dictating"),
         ("j as in john o", NAME, "dictating"),
         ("john", NAME, "neutral"),
@@ -107,6 +126,23 @@ def test_english(text: str, question: str, completeness: Completeness) -> None:
 )
 def test_numbers_spellings_names_and_addresses(text: str, question: str, completeness: Completeness) -> None:
     assert read_utterance(text, "en", expected_answer(question)).completeness == completeness
+
+
+@pytest.mark.parametrize(
+    ("text", "in_groups"),
+    [
+        ("555-0134", True),
+        ("oh seven", True),
+        ("s m i t h", True),
+        ("the code is seven seven", True),
+        ("07700 900123", False),  # it is whole: nothing more is said
+        ("john at", False),
+        ("a haircut", False),
+    ],
+)
+def test_digits_and_letters_are_said_in_groups(text: str, in_groups: bool) -> None:
+    expected = Expectation("phone" if text[0] in "50o" else "anything")
+    assert read_utterance(text, "en", expected).in_groups == in_groups
 
 
 @pytest.mark.parametrize(
@@ -133,6 +169,58 @@ def test_numbers_spellings_names_and_addresses(text: str, question: str, complet
 )
 def test_what_a_question_asks_for(question: str, kind: ExpectedKind, digits: int | None) -> None:
     assert expected_answer(question) == Expectation(kind, digits)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "completeness"),
+    [
+        ("de", "ich möchte einen termin und", "unfinished"),
+        ("de", "meine nummer ist null eins sieben", "dictating"),
+        ("de", "ich hätte gern einen termin am dienstag", "complete"),
+        ("de-AT", "auf wiederhören", "closed"),
+        ("fr", "je voudrais", "unfinished"),
+        ("fr", "c'est tout, au revoir", "closed"),
+        ("fr", "est-ce que vous êtes ouverts le samedi", "complete"),
+        ("es", "quisiera una cita para el", "unfinished"),
+        ("es", "quisiera una cita para el martes", "complete"),
+        ("it", "vorrei prenotare per la", "unfinished"),
+        ("it", "vorrei prenotare per martedì", "complete"),
+        ("pt", "eu gostaria de", "unfinished"),
+        ("pt-BR", "eu queria marcar um corte", "complete"),
+        ("nl", "ik wil graag een afspraak maken met", "unfinished"),
+        ("nl", "ik wil graag een afspraak maken", "complete"),
+        ("ja", "火曜日に", "unfinished"),
+        ("ko", "화요일에 예약하고 싶은데", "unfinished"),
+        ("zh", "我的号码是", "unfinished"),
+        ("zh", "好的", "neutral"),
+        ("xx", "Nobody knows this language.", "complete"),
+        ("xx", "nobody knows this language", "neutral"),
+        ("xx", "07700 900123,", "unfinished"),
+    ],
+)
+def test_other_languages(language: str, text: str, completeness: Completeness) -> None:
+    assert read_utterance(text, language).completeness == completeness
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "kind"),
+    [
+        ("de", "Wie ist Ihre Telefonnummer?", "phone"),
+        ("de", "Soll ich den Termin eintragen?", "yes_no"),
+        ("fr", "Quel est votre nom ?", "name"),
+        ("fr", "Voulez-vous mardi ou mercredi ?", "short"),
+        ("es", "¿Me dice su número de teléfono?", "phone"),
+        ("es", "¿Está bien el martes?", "yes_no"),
+        ("it", "Qual è il suo indirizzo?", "address"),
+        ("pt", "Pode soletrar, por favor?", "spelling"),
+        ("nl", "Wat is uw naam?", "name"),
+        ("ja", "お電話番号をお願いします。", "phone"),
+        ("zh", "星期二可以吗？", "yes_no"),
+        ("xx", "Anything?", "short"),
+    ],
+)
+def test_what_a_question_asks_for_in_other_languages(language: str, question: str, kind: ExpectedKind) -> None:
+    assert expected_answer(question, language).kind == kind
 
 
 @pytest.mark.parametrize("language", languages())

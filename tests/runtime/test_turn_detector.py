@@ -164,6 +164,6 @@ async def test_closing_answers_whoever_waits() -> None:
 
 async def test_the_probability_is_weighed_by_the_threshold_of_the_language() -> None:
     detector = EndOfTurnDetector(QUICK, language="nl")
-    assert await detector.likelihood(0.2) == 0.5
-    assert await detector.likelihood(0.0) == 0.0
-    assert await detector.likelihood(1.0) == 1.0
+    assert await detector.likelihood(0.2, 0.256) == 0.5
+    assert await detector.likelihood(0.0, 0.256) == 0.0
+    assert await detector.likelihood(1.0, 0.256) == 1.0

@@ -8,6 +8,7 @@ function_words/; a language without a file is judged by its punctuation and digi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -18,7 +19,7 @@ import yaml
 Completeness = Literal["closed", "complete", "neutral", "dictating", "unfinished"]
 """closed: nothing is to be expected any more (goodbye, yes to a yes/no question, a whole phone number).
 complete: a whole sentence or answer. neutral: it could end here. dictating: a number, a spelling or an address is being
-said in groups, and it is not known or not yet reached where it ends. unfinished: nobody stops there."""
+said, and more of it must follow. unfinished: nobody stops there."""
 
 ExpectedKind = Literal["anything", "yes_no", "short", "phone", "number", "email", "spelling", "address", "name"]
 
@@ -40,6 +41,8 @@ class Utterance:
     completeness: Completeness
     reason: str
     "for a log, without any of the words that were said"
+    in_groups: bool = False
+    "it ends with digits or letters, as they are said group by group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class FunctionWords:
     "yes, no, and what else is a whole answer"
     questions: frozenset[str] = frozenset()
     "words that open a question"
+    stranding: frozenset[str] = frozenset()
+    "those of them whose question may end with a preposition or an auxiliary"
     subjects: frozenset[str] = frozenset()
     "words that open a statement or a wish"
     digits: dict[str, int] = field(default_factory=dict)
@@ -72,6 +77,14 @@ class FunctionWords:
     domains: frozenset[str] = frozenset()
     "last words of a mail address"
     streets: frozenset[str] = frozenset()
+    numbered: frozenset[str] = frozenset()
+    "what a caller calls a number that he is about to say"
+    mailed: frozenset[str] = frozenset()
+    "the same of a mail address"
+    addressed: frozenset[str] = frozenset()
+    "the same of a postal address"
+    at_signs: frozenset[str] = frozenset()
+    dots: frozenset[str] = frozenset()
     asks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     "what the agent asks for: a kind, or a count of digits, and the phrases of its question"
     yes_no: frozenset[str] = frozenset()
@@ -85,7 +98,7 @@ def read_utterance(text: str, language: str = "en", expected: Expectation = ANYT
     words, tokens = function_words(language), _tokens(text)
     if not tokens:
         return Utterance("neutral", "no words")
-    for judge in (_open_end, _closed, _dictated, _answered):
+    for judge in (_closed, _open_end, _dictated, _answered):
         verdict = judge(text, tokens, words, expected)
         if verdict is not None:
             return verdict
@@ -110,7 +123,7 @@ def expected_answer(question: str, language: str = "en") -> Expectation:
     if not asked:
         return ANYTHING
     polar = tokens[0] in words.yes_no or _ends_with(tokens, words.yes_no) is not None
-    polar = polar or " ".join(tokens[:2]) in words.yes_no
+    polar = polar or " ".join(tokens[:2]) in words.yes_no or _ends_unspaced(sentence, words.yes_no)
     if polar and not words.alternative.intersection(tokens):
         return Expectation("yes_no")
     return Expectation("short")
@@ -152,7 +165,7 @@ def _load(language: str) -> FunctionWords:
 
 def _open_end(text: str, tokens: list[str], words: FunctionWords, expected: Expectation) -> Utterance | None:
     """It ends with a word that wants another one."""
-    question = text.rstrip().endswith(("?", "？")) or tokens[0] in words.questions
+    strands = tokens[0] in words.stranding
     last, before = tokens[-1], tokens[-2] if len(tokens) > 1 else ""
     if _ends_with(tokens, words.fillers):
         return Utterance("unfinished", "ends with a filler")
@@ -165,56 +178,78 @@ def _open_end(text: str, tokens: list[str], words: FunctionWords, expected: Expe
     opens = _ends_with(tokens, words.unfinished)
     if opens and not (len(last) == 1 and _letters(tokens) > 1):
         return Utterance("unfinished", "ends with a word that wants another one")
-    if words.endings and re.sub(r"\W+$", "", text).endswith(words.endings):
+    if _ends_unspaced(text, words.endings):
         return Utterance("unfinished", "ends with a particle that goes on")
-    if last in words.prepositions and not question:
+    if last in words.prepositions and not strands:
         return Utterance("unfinished", "ends with a preposition")
-    if last in words.auxiliaries and before not in words.pronouns and not question:
+    if last in words.auxiliaries and before not in words.pronouns and not strands:
         return Utterance("unfinished", "ends with an auxiliary verb")
     return None
 
 
 def _closed(text: str, tokens: list[str], words: FunctionWords, expected: Expectation) -> Utterance | None:
-    """Nothing follows."""
+    """Nothing follows, or it is a whole answer."""
     if _ends_with(tokens, words.goodbyes):
         return Utterance("closed", "a goodbye")
-    if expected.kind == "yes_no" and len(tokens) <= 4 and _starts_with(tokens, words.answers):
+    answer = _starts_with(tokens, words.answers) or 0
+    if expected.kind == "yes_no" and len(tokens) <= 4 and answer == len(tokens):
         return Utterance("closed", "an answer to a yes/no question")
-    return None
+    return Utterance("neutral", "an answer to no question") if answer == len(tokens) and expected == ANYTHING else None
 
 
 def _dictated(text: str, tokens: list[str], words: FunctionWords, expected: Expectation) -> Utterance | None:
     """Digits, letters, a mail or a postal address."""
+    kind = expected.kind if expected.kind != "anything" else _announced(text, tokens, words)
     digits, leading = _digits(tokens, words)
-    if expected.kind == "phone" or (digits >= 3 and expected.kind != "number" and _names_a_number(tokens, words)):
-        if not digits:
-            return None
-        return _phone_number(digits, leading or "+" in text)
-    if expected.kind == "number":
-        if not digits:
-            return None
-        if expected.digits is None:
-            return Utterance("dictating", "a number of unknown length")
-        whole = digits >= expected.digits
-        return Utterance("closed", "the whole number") if whole else Utterance("dictating", "part of a number")
-    if expected.kind == "email" or "@" in text:
+    letters = _letters(tokens, words if kind != "spelling" else None)
+    if kind == "email":
         whole = tokens[-1] in words.domains or re.search(r"@\S+\.\w{2,}\W*$", text) is not None
         return (
             Utterance("complete", "a whole mail address") if whole else Utterance("dictating", "part of a mail address")
         )
-    if expected.kind == "spelling" or _letters(tokens) >= 2:
-        return Utterance("dictating", "a spelling")
-    if digits >= 3 and _digit_words(tokens, words) >= 3:
-        return Utterance("dictating", "digits one by one")
-    if expected.kind == "address":
+    if digits and (kind == "phone" or (kind == "anything" and leading and digits > _FIRST_GROUP)):
+        return _phone_number(digits, leading or "+" in text)
+    if digits and kind == "number" and expected.digits is not None:
+        whole = digits >= expected.digits
+        return (
+            Utterance("closed", "the whole number")
+            if whole
+            else Utterance("dictating", "part of a number", in_groups=True)
+        )
+    if kind in ("number", "spelling") or _digit_words(tokens, words) >= 3 or letters >= 2:
+        count = _characters(tokens, words, letters)
+        if count:
+            return _group(count)
+    if expected.kind in ("spelling", "number"):
+        return Utterance("neutral", "a spelling or a number may follow", in_groups=True)
+    if kind == "address":
         return _address(text, tokens, words)
     return None
 
 
+def _announced(text: str, tokens: list[str], words: FunctionWords) -> ExpectedKind:
+    """What the caller himself says that he is about to say, once he has begun to."""
+    before = f" {' '.join(tokens[:-1])} "
+    signs = words.at_signs.intersection(tokens) and words.dots.intersection(tokens)
+    if "@" in text or signs or any(_holds(before, phrase) for phrase in words.mailed):
+        return "email"
+    numbers = any(token.isdigit() or token in words.digits for token in tokens)
+    if numbers and any(_holds(before, phrase) for phrase in words.addressed):
+        return "address"
+    if any(_holds(before, phrase) for phrase in words.asks.get("phone", ())):
+        return "phone"
+    return "number" if any(_holds(before, phrase) for phrase in words.numbered) else "anything"
+
+
+def _group(count: int) -> Utterance:
+    """People say three or four at a time: with fewer, or only the first of these groups, more must follow."""
+    if count <= _FIRST_GROUP:
+        return Utterance("dictating", "the first group of digits or letters", in_groups=True)
+    return Utterance("neutral", "as many digits or letters as may be the whole", in_groups=True)
+
+
 def _answered(text: str, tokens: list[str], words: FunctionWords, expected: Expectation) -> Utterance | None:
     """A short answer to what was asked."""
-    if _starts_with(tokens, words.answers) == len(tokens):
-        return Utterance("complete", "a whole answer")
     if expected.kind == "name":
         named = len(tokens) - (_starts_with(tokens, words.subjects) or 0)
         if named == 1:
@@ -242,8 +277,8 @@ def _phone_number(digits: int, international: bool) -> Utterance:
     if digits >= (11 if international else 10):
         return Utterance("closed", "a whole phone number")
     if digits == 10 or (digits == 7 and not international):
-        return Utterance("neutral", "it may be a whole phone number")
-    return Utterance("dictating", "part of a phone number")
+        return Utterance("neutral", "it may be a whole phone number", in_groups=True)
+    return Utterance("dictating", "part of a phone number", in_groups=True)
 
 
 def _address(text: str, tokens: list[str], words: FunctionWords) -> Utterance:
@@ -253,6 +288,8 @@ def _address(text: str, tokens: list[str], words: FunctionWords) -> Utterance:
         return Utterance("neutral", "a street, a town may follow")
     return Utterance("dictating", "part of an address")
 
+
+_FIRST_GROUP = 3
 
 _POSTCODE = re.compile(r"\b([a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}|\d{4,5}(-\d{4})?)\b\W*(\w+\W*)?$", re.IGNORECASE)
 "as in the United Kingdom, or four to five digits as in most of Europe and the United States; a town may follow it"
@@ -285,6 +322,11 @@ def _holds(spaced: str, phrase: str) -> bool:
     return f" {phrase} " in spaced or (not phrase.isascii() and phrase in spaced and " " not in phrase)
 
 
+def _ends_unspaced(text: str, endings: Iterable[str]) -> bool:
+    """For scripts that are written without spaces."""
+    return re.sub(r"\W+$", "", text).endswith(tuple(ending for ending in endings if not ending.isascii()))
+
+
 def _digits(tokens: list[str], words: FunctionWords) -> tuple[int, bool]:
     """How many digits the text ends with, and whether the first is a zero."""
     count, leading = 0, False
@@ -306,6 +348,21 @@ def _digits(tokens: list[str], words: FunctionWords) -> tuple[int, bool]:
 _ZEROS = frozenset(["zero", "oh", "o", "nought", "null", "zéro", "cero", "nul", "noll", "nul", "sıfır", "ゼロ"])
 
 
+def _characters(tokens: list[str], words: FunctionWords, letters: int) -> int:
+    """How many digits and letters, mixed as in a postcode, the text ends with; `letters` are its last ones."""
+    count, rest = 0, list(tokens)
+    while rest:
+        run = letters if len(rest) == len(tokens) else _letters(rest, words)
+        taken = run
+        while not run and taken < len(rest) and (rest[-1 - taken].isdigit() or rest[-1 - taken] in words.digits):
+            taken += 1
+        if not taken:
+            break
+        count += run or _digits(rest, words)[0]
+        rest = rest[: len(rest) - taken]
+    return count
+
+
 def _digit_words(tokens: list[str], words: FunctionWords) -> int:
     """How many words of one digit each the text ends with."""
     run = 0
@@ -316,8 +373,8 @@ def _digit_words(tokens: list[str], words: FunctionWords) -> int:
     return run
 
 
-def _letters(tokens: list[str]) -> int:
-    """How many single letters the text ends with, counting "j as in john" as one."""
+def _letters(tokens: list[str], words: FunctionWords | None = None) -> int:
+    """How many single letters the text ends with, counting "j as in john" as one; the first may be a word ("a Y")."""
     run, place = 0, len(tokens) - 1
     while place >= 0:
         if len(tokens[place]) == 1 and tokens[place].isalpha() and tokens[place].isascii():
@@ -326,10 +383,4 @@ def _letters(tokens: list[str]) -> int:
             run, place = run + 1, place - 4
         else:
             break
-    return run
-
-
-def _names_a_number(tokens: list[str], words: FunctionWords) -> bool:
-    """The caller says himself that a number comes."""
-    spaced = f" {' '.join(tokens)} "
-    return any(_holds(spaced, phrase) for phrase in words.asks.get("phone", ())) or " number " in spaced
+    return run - 1 if run and words is not None and tokens[place + 1] in words.unfinished else run

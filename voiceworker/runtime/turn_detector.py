@@ -21,14 +21,14 @@ from livekit.agents.voice.turn import (
     _StreamingTurnDetectorStream,
 )
 
-from voiceworker.policy.end_of_turn import AskModel, Commit, EndOfTurn, EndOfTurnSettings, Words
+from voiceworker.policy.end_of_turn import AskModel, Commit, EndOfTurn, EndOfTurnSettings, Words, likelihood
 from voiceworker.policy.utterances import ANYTHING, Expectation, expected_answer, read_utterance
 from voiceworker.runtime.tasks import Tasks
 
 logger = logging.getLogger("voiceworker.turn")
 
-SILENCE_BEFORE_PREDICT_SECONDS = 0.224
-"the framework calls `predict` at 0.2 s of silence, which are seven windows of the voice detector"
+SILENCE_BEFORE_PREDICT_SECONDS = 0.256
+"the framework calls `predict` at the first window of the voice detector that begins after 0.2 s of silence, at its end"
 
 _PREDICTION_TIMEOUT_SECONDS = 15.0
 "only against a policy that never decides: the framework then takes the turn by itself"
@@ -110,19 +110,22 @@ class EndOfTurnDetector:
         logger.debug("end of turn after %.2f s: %s (%s)", commit.waited_seconds, commit.reason, commit.likelihood)
         self._on_commit(commit)
 
-    async def likelihood(self, probability: float) -> float:
-        """The probability on a scale on which the model's threshold for the language is 0.5, by its odds."""
+    async def likelihood(self, probability: float, silence_seconds: float) -> float:
+        """What the model's probability means in this language, so far into a silence."""
         threshold = await self._model.unlikely_threshold(LanguageCode(self._language))
-        if threshold is None or not 0 < threshold < 1:
-            return probability
-        weighed = probability * (1 - threshold)
-        return weighed / (weighed + (1 - probability) * threshold)
+        return likelihood(probability, threshold or _THRESHOLD, silence_seconds)
 
     def _judge(self) -> None:
         if not self.turn_text:
             return
         seen = read_utterance(self.turn_text, self._language, self._expected)
-        words = Words(seen.completeness, seen.reason, final=not self._interim, any_final=bool(self._finals))
+        words = Words(
+            seen.completeness,
+            seen.reason,
+            final=not self._interim,
+            any_final=bool(self._finals),
+            in_groups=seen.in_groups,
+        )
         self._policy.words_heard(_now(), words)
         if self._stream is not None:
             self._stream.drive()
@@ -139,6 +142,7 @@ class EndOfTurnStream:
         self._timer: asyncio.TimerHandle | None = None
         self._silences = 0
         "counts the calls of `predict`: an answer of the model belongs to one of them"
+        self._silent_since = 0.0
         self._tasks = Tasks()
 
     @property
@@ -174,7 +178,8 @@ class EndOfTurnStream:
         now = _now()
         self._silences += 1
         answer = self._answer = asyncio.get_running_loop().create_future()
-        self._policy.silence_started(now, began_at=now - SILENCE_BEFORE_PREDICT_SECONDS)
+        self._silent_since = now - SILENCE_BEFORE_PREDICT_SECONDS
+        self._policy.silence_started(now, began_at=self._silent_since)
         self.drive()
         return answer
 
@@ -208,10 +213,12 @@ class EndOfTurnStream:
             self._timer = asyncio.get_running_loop().call_later(deadline - _now(), self.drive)
 
     async def _ask(self, silence: int) -> None:
+        silent_seconds = _now() - self._silent_since
         event = await self._inner.predict()
         if event.inference_duration is None or silence != self._silences:
             return  # not the model's own answer, or one about another silence
-        self._policy.scored(_now(), await self._detector.likelihood(event.end_of_turn_probability))
+        likely = await self._detector.likelihood(event.end_of_turn_probability, silent_seconds)
+        self._policy.scored(_now(), likely)
         self.drive()
 
     def _drop(self) -> None:
