@@ -31,6 +31,7 @@ from voiceworker.policy.attendance import AskStillThere, Attendance, AttendanceS
 from voiceworker.policy.eagerness import turn_timing
 from voiceworker.runtime.caller_audio import SAMPLE_RATE as CALLER_SAMPLE_RATE
 from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.greeting import SpokenGreeting
 from voiceworker.runtime.narrator import Narrator, TranscriptSink
 from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.session_events import SessionListener
@@ -100,6 +101,8 @@ class Call:
         self._tasks = Tasks()
         self._narrator = Narrator(request.session, context.room, records, lambda: datetime.now(UTC))
         self._session: AgentSession[None] | None = None
+        self._agent: Receptionist | None = None
+        self._greeting: SpokenGreeting | None = None
         self._turns: TurnTaking | None = None
         "None in the framework's console, which has its own"
         self._listening = False
@@ -146,8 +149,13 @@ class Call:
     async def _start_session(self, toolboxes: Mapping[str, Toolbox]) -> None:
         definition, engines = self._definition, self._engines
         tools = await asyncio.to_thread(self._make_tools, toolboxes)
+        voice = engines.choices["tts"].chosen
+        if voice.provider != "espeak":  # which speaks faster than a file is read, and knows when each word is said
+            folder = self._settings.cache_directory / "greetings"
+            self._greeting = SpokenGreeting(folder, str(voice), definition.greeting)
+            await asyncio.to_thread(self._greeting.load)
         turns = self._turns = None if self._context.is_fake_job() else self._make_turns()
-        agent = Receptionist(definition, [*tools, self._end_call_tool()], turns)
+        agent = self._agent = Receptionist(definition, [*tools, self._end_call_tool()], turns)
         session: AgentSession[None] = AgentSession(
             stt=engines.hearing(),
             llm=engines.thinking(),
@@ -249,9 +257,20 @@ class Call:
         self._narrator.listener_is(identity)
         self._changed.set()
         if greet:
-            if self._turns is not None:
-                self._turns.next_speech_is("greeting")
-            self._say(self._definition.greeting)
+            self._greet()
+
+    def _greet(self) -> None:
+        text, spoken = self._definition.greeting, self._greeting
+        assert self._session is not None
+        assert self._agent is not None
+        if self._turns is not None:
+            self._turns.next_speech_is("greeting")
+        if spoken is not None and spoken.is_known:
+            self._session.say(text, audio=spoken.frames())
+            return
+        if spoken is not None:
+            self._agent.keep_next_speech(spoken)
+        self._session.say(text)
 
     def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity == self._caller:
@@ -319,6 +338,8 @@ class Call:
             if reason in ("agent_hung_up", "caller_silent", "time_limit"):
                 await asyncio.sleep(_LAST_WORD_SECONDS)
             await asyncio.to_thread(self._record_end, reason)
+            if self._greeting is not None:
+                await asyncio.to_thread(self._greeting.save)
             await self._close_room()  # before the session: closing that takes the framework two seconds
         finally:
             try:

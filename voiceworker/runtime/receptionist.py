@@ -9,6 +9,7 @@ from livekit import rtc
 from livekit.agents import Agent, ModelSettings, llm, stt
 
 from voiceworker.config import AgentDefinition
+from voiceworker.runtime.greeting import SpokenGreeting
 from voiceworker.runtime.speculator import Chunk
 from voiceworker.runtime.turn_taking import TurnTaking
 
@@ -22,6 +23,11 @@ class Receptionist(Agent):
         self._turns = turns
         self._written = ""
         "the text of the reply that is being spoken, as far as it has been written"
+        self._to_keep: SpokenGreeting | None = None
+
+    def keep_next_speech(self, greeting: SpokenGreeting) -> None:
+        """The next thing said is the greeting, spoken by this voice for the first time."""
+        self._to_keep = greeting
 
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -49,7 +55,9 @@ class Receptionist(Agent):
         def synthesize(part: AsyncIterable[str]) -> AsyncGenerator[rtc.AudioFrame, None]:
             return Agent.default.tts_node(self, self._noted(part), model_settings)
 
-        async for frame in synthesize(text) if self._turns is None else self._turns.speak(text, synthesize):
+        frames = synthesize(text) if self._turns is None else self._turns.speak(text, synthesize)
+        greeting, self._to_keep = self._to_keep, None
+        async for frame in frames if greeting is None else greeting.kept(frames):
             yield frame
 
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
