@@ -110,6 +110,10 @@ def test_words_last_as_long_as_people_take_for_them() -> None:
             assert 0.02 < word.ended_seconds - word.started_seconds < 1.3, f"{speech.name}: {word}"
 
 
+def test_nothing_is_shorter_than_what_people_utter() -> None:
+    assert min(speech.seconds for speech in MATERIAL.speeches) > 0.16
+
+
 def test_a_recogniser_that_knows_the_words_hears_them_when_the_manifest_says() -> None:
     """Two sources of word times that know nothing of each other: the synthesiser's plan and an acoustic model."""
     recogniser = Decoder(lm=None, loglevel="FATAL")

@@ -98,7 +98,7 @@ def recipes(lines: dict[str, Any]) -> Iterator[Recipe]:
                 voice,
                 line,
                 round(settings["pitch"] * prosody["pitch"], 1),
-                round(settings["stretch"] * prosody["stretch"], 3),
+                round(settings["stretch"] * prosody["stretch"] * (lines["alone"] if " " not in line else 1), 3),
                 lines["levels"][kind],
                 tuple((word, said) for word, said in phones if word in line.split()),
                 tuple((word, said) for word, said in respelled if word in line.split()),
