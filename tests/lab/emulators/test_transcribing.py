@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech
 from voiceworker.lab.emulators.delays import TYPICAL, Delays
 from voiceworker.lab.emulators.hearing import Expectations
+from voiceworker.lab.emulators.tones import encode
 from voiceworker.lab.emulators.transcribing import ListenOptions, Transcriber
 from voiceworker.lab.speech import Speech
 
@@ -237,6 +238,19 @@ def test_speech_is_known_in_loud_noise(make_speech: MakeSpeech) -> None:
     line.send(np.zeros(SAMPLE_RATE, np.int16), noise=2500)
     line.say(make_speech("what is the price"), noise=2500)
     line.send(np.zeros(SAMPLE_RATE, np.int16), noise=2500)
+    assert [text for _, text in line.transcripts(final=True)] == ["what is the price"]
+    assert line.transcripts(final=False)[0][0] == pytest.approx(0.3, abs=0.05)
+
+
+def test_speech_is_known_under_the_echo_of_the_agent(make_speech: MakeSpeech) -> None:
+    line = Line()
+    speech = make_speech("what is the price")
+    line.expectations.add(speech, line.now)
+    line.started_at = line.now
+    said = read_speech(speech.path)
+    echo = encode("amber castle river spider meadow mirror kettle")[3000 : 3000 + len(said)] // 4
+    line.send((said // 3 + echo).astype(np.int16))
+    line.quiet(0.4)
     assert [text for _, text in line.transcripts(final=True)] == ["what is the price"]
     assert line.transcripts(final=False)[0][0] == pytest.approx(0.3, abs=0.05)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 
 from aiohttp import web
@@ -30,7 +31,7 @@ class ProviderEmulators:
         *,
         delays: Delays = TYPICAL,
         replies: Replies | None = None,
-        faults: tuple[Fault, ...] | list[Fault] = (),
+        faults: Sequence[Fault] = (),
         seed: int = 0,
         speech_speed: float = 8.0,
     ) -> None:
