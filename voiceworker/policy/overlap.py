@@ -75,11 +75,13 @@ class OverlapSettings:
     "another policy while the agent is in this situation"
     interims: bool = True
     "whether the speech recogniser tells words while they are being spoken"
-    decide_seconds: float = 0.5
-    """an interim text that may still become a listener's word is waited for until this long after the onset: people's
-    "mm-hmm" has ended by then, and a yield begun then is still faster than the stock framework's 0.65 s"""
-    next_interim_seconds: float = 0.25
-    "and at least this long after such a text, thrice that after the beginning of an aside: interims come every 0.2 s"
+    decide_seconds: float = 0.45
+    """an interim text that may still become a listener's word waits this long for the next text to decide: interims
+    come every 0.2 s, the slow recognisers' every 0.4 s"""
+    undecided_seconds: float = 0.75
+    "but no longer than this after the first of them, which is two words' time"
+    aside_undecided_seconds: float = 1.25
+    "the same for the beginning of a remark to somebody else, which is five words' time"
     restore_seconds: float = 0.3
     "from the true end of a voice to the restore without words; a final comes 0.2 s after the end, plus transit"
     longest_duck_seconds: float = 2.5
@@ -354,7 +356,9 @@ class Overlap:
         return words >= self._settings.soft_words and self._is_soft(breath) and not self._words.addressed(text)
 
     def _is_soft(self, breath: _Breath) -> bool:
-        return breath.level_db is not None and breath.level_db <= self._settings.aside_level_db
+        """Softer than usual; what has been taken for an aside once is not given up for a louder syllable."""
+        limit_db = self._settings.aside_level_db + (2.0 if breath.heard == "aside" else 0.0)
+        return breath.level_db is not None and breath.level_db <= limit_db
 
     def _undecided(self, now: float, breath: _Breath, text: str) -> bool:
         """Whether an interim is to be waited for: it may become something else than speech, and there is time."""
@@ -365,8 +369,10 @@ class Overlap:
             return False
         if breath.undecided_since is None:
             breath.undecided_since = now
-        patience = self._settings.next_interim_seconds * (3 if becoming == "aside" else 1)
-        until = max(breath.started_at + self._settings.decide_seconds, breath.undecided_since + patience)
+        longest = self._settings.undecided_seconds
+        if becoming == "aside":
+            longest = self._settings.aside_undecided_seconds
+        until = min(now + self._settings.decide_seconds, breath.undecided_since + longest)
         breath.undecided_until = until
         return now < until
 
