@@ -22,11 +22,9 @@ FIRST_REPLY_ONSET = 0.8
 "into the greeting: the first thing that the agent says in a call"
 ONSETS = (0.5, 1.5, 4.5)
 "seconds into a later reply"
-LONG_WORDS = 64
-"16 s"
-SHORT_WORDS = 8
 _ANSWER_SECONDS = 12
-_STOP_SECONDS = 8
+_STOP_SECONDS = 18
+"by then every reply has come to its own end: an agent that does not stop is as late as that"
 
 
 @dataclass(slots=True)
@@ -42,7 +40,7 @@ class BargeIn:
     duck: float | None = None
     "until the level had fallen by 9 dB or more"
     silence: float | None = None
-    "until the agent's last audible sample; None: it did not stop for it"
+    "until the agent's last audible sample; of an agent that did not stop for it: to the end of its reply"
     next_v2v: float | None = None
     "from the end of the interruption to the answer to it; None: no answer"
     heard_error_words: int | None = None
@@ -58,7 +56,6 @@ async def interrupt(rig: Rig, seat: Seat, trial: BargeIn, speech: Speech, reply_
     line, ear = seat.line, seat.ear
     samples = await asyncio.to_thread(read_speech, speech.path)
     await line.pause(max(0.0, reply_onset + trial.onset - time.perf_counter()))
-    rig.replies.words = SHORT_WORDS
     said = seat.begin(speech, samples)
     await said.over.wait()
     started, ended = said.started_at, said.ended_at
@@ -97,7 +94,6 @@ async def long_reply(rig: Rig, seat: Seat, question: Speech, seed: str) -> float
     """Asks, and waits until the reply, of at least 15 s, begins to be heard: when that was."""
     await seat.line.until_quiet(0.8)
     await seat.line.pause(random.Random(seed).uniform(0.1, 0.4))
-    rig.replies.words = LONG_WORDS
     said = await seat.say(question)
     await seat.line.until(lambda: seat.ear.onset_after(said.ended_at), _ANSWER_SECONDS)
     return seat.ear.onset_after(said.ended_at)
@@ -112,6 +108,7 @@ async def run(
 ) -> Report:
     """A round is a call to each system, interrupted in its greeting and in a reply for each of `onsets`."""
     trials: list[BargeIn] = []
+    rig.replies.long_after(questions)
     await rig.calibrate()
     for number, order in enumerate(abba(tuple(rig.systems), rounds)):
         for name in order:

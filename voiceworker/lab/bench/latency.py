@@ -15,7 +15,6 @@ from voiceworker.lab.speech import Speech
 
 ANSWER_SECONDS = 12
 "a turn that is not answered within this is not answered"
-REPLY_WORDS = 8
 GOALS: dict[tuple[str, float], float] = {
     ("livekit", 0.5): 0.60,
     ("pipecat", 0.5): 0.50,
@@ -45,7 +44,6 @@ async def ask(rig: Rig, seat: Seat, speech: Speech, number: int) -> Turn:
     line, ear = seat.line, seat.ear
     await line.until_quiet(0.8)
     await line.pause(random.Random(f"{number}/{speech.name}").uniform(0.1, 0.5))
-    rig.replies.words = REPLY_WORDS
     said = await seat.say(speech)
     early = ear.onset_after(said.started_at, before=said.ended_at)
     await line.until(lambda: ear.onset_after(said.ended_at), ANSWER_SECONDS)

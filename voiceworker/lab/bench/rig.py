@@ -8,7 +8,7 @@ import platform
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from voiceworker.lab.bench.tickets import Tickets
 from voiceworker.lab.emulators.delays import FAST, SLOW, TYPICAL, Delays
 from voiceworker.lab.emulators.replies import Conversation, Reply, Sentences
 from voiceworker.lab.emulators.server import ProviderEmulators
+from voiceworker.lab.emulators.tones import words_of
 from voiceworker.lab.speech import Speech
 from voiceworker.stack.sfu import find_sfu, start_sfu
 
@@ -54,15 +55,29 @@ class Options:
     "progress, a line each"
 
 
+SHORT_WORDS = 8
+LONG_WORDS = 64
+"16 s"
+
+
 class Replies:
-    """What the emulated LLM answers: as many tone words as the bench wants at present."""
+    """What the emulated LLM answers in tone words: two seconds, or sixteen to a question that asks for it.
+
+    It goes by the text alone, so that a request ahead of the turn's end gets what the turn's own would.
+    """
 
     def __init__(self, seed: int) -> None:
-        self.words = 8
         self._seed = seed
+        self._long: set[tuple[str, ...]] = set()
+
+    def long_after(self, questions: Sequence[Speech]) -> None:
+        """From now on these are answered at length."""
+        self._long = {tuple(words_of(question.text)) for question in questions}
 
     def __call__(self, conversation: Conversation) -> Reply:
-        return Sentences(self.words, seed=self._seed)(conversation)
+        said = tuple(words_of(conversation.user_texts[-1])) if conversation.user_texts else ()
+        is_long = any(said[-len(question) :] == question for question in self._long)
+        return Sentences(LONG_WORDS if is_long else SHORT_WORDS, seed=self._seed)(conversation)
 
 
 class Seat:

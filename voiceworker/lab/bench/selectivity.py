@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from voiceworker.lab.audio import read_speech
-from voiceworker.lab.bench.bargein import LONG_WORDS, SHORT_WORDS, long_reply
+from voiceworker.lab.bench.bargein import long_reply
 from voiceworker.lab.bench.ear import Ear
 from voiceworker.lab.bench.heard import heard_text, is_whole
 from voiceworker.lab.bench.report import Goal, Line, Report
-from voiceworker.lab.bench.rig import Rig, Seat
+from voiceworker.lab.bench.rig import LONG_WORDS, Rig, Seat
 from voiceworker.lab.bench.rooms import Arm, room
-from voiceworker.lab.bench.stats import Interval, abba, share_of
-from voiceworker.lab.emulators.tones import words_of
+from voiceworker.lab.bench.stats import Interval, share_of
+from voiceworker.lab.emulators.tones import WORD_SECONDS, words_of
 from voiceworker.lab.speech import Speech, SpeechKind
 
 STILL_TALKING_SECONDS = 1.0
@@ -29,6 +29,7 @@ _FIRST_AT = 1.2
 _NEXT_AFTER = 2.2
 "seconds of undisturbed reply before an event, and between two of them"
 _ENOUGH_LEFT_SECONDS = 4.0
+_CALL_EVENTS = 24
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Event:
     kind: SpeechKind
     speech: str
     voice: str
+    disturbed: bool = False
+    "the agent was talking when it began; otherwise there is nothing to judge"
     stopped: float | None = None
     "from the first sample of it to the agent's last; None: the agent was still talking 2 s after the event's end"
     still_talking: bool | None = None
@@ -53,6 +56,8 @@ class Event:
     @property
     def right(self) -> bool | None:
         """Whether the agent did what a person would have done; None when it cannot be said."""
+        if not self.disturbed:
+            return None
         if self.kind == "interruption":
             return self.stopped is not None and self.stopped <= YIELD_SECONDS
         if self.still_talking is None:
@@ -67,8 +72,6 @@ async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
     samples = await asyncio.to_thread(read_speech, speech.path)
     before_at = time.perf_counter()
     level = ear.level(before_at - 1.0, before_at)
-    if event.kind == "interruption":
-        rig.replies.words = SHORT_WORDS
     said = seat.begin(speech, samples)
     await said.over.wait()
     await line.pause(max(0.0, said.started_at + YIELD_SECONDS + 0.4 - time.perf_counter()))
@@ -81,6 +84,7 @@ async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
 
 def judge(ear: Ear, event: Event, started: float, ended: float, level: float) -> None:
     """Fills in what can be heard: did it stop, is it talking, is it as loud as before."""
+    event.disturbed = ear.is_talking(started)
     silence = ear.silence_after(started)
     event.stopped = max(0.0, silence - started) if silence is not None and silence < ended + YIELD_SECONDS else None
     event.still_talking = ear.is_talking(started + STILL_TALKING_SECONDS) and (
@@ -91,43 +95,48 @@ def judge(ear: Ear, event: Event, started: float, ended: float, level: float) ->
 
 
 async def run(rig: Rig, questions: Sequence[Speech], events: Sequence[Speech], arms: Sequence[Arm]) -> Report:
-    """Each arm has its own calls; `events` come in an order drawn once, the same for each system."""
+    """Each arm has its own calls; `events` come in an order drawn once, the same for each system.
+
+    The systems have their calls at the same time: what is judged here are tenths of seconds.
+    """
     found: list[Event] = []
+    rig.replies.long_after(questions)
     await rig.calibrate()
     for arm in arms:
         order = random.Random(f"{rig.options.seed}/{arm}").sample(list(events), len(events))
-        blocks = [order[begin : begin + 12] for begin in range(0, len(order), 12)]
-        for number, names in enumerate(abba(tuple(rig.systems), len(blocks))):
-            for name in names:
-                async with rig.seat(name, room(arm)) as seat:
-                    found += await _block(rig, seat, (arm, number), questions, blocks[number])
+        blocks = [order[begin : begin + _CALL_EVENTS] for begin in range(0, len(order), _CALL_EVENTS)]
+        for number, block in enumerate(blocks):
+            calls = [_call(rig, name, (arm, number), questions, block) for name in rig.systems]
+            found += [event for some in await asyncio.gather(*calls) for event in some]
         await rig.calibrate()
     return report(found, rig.description())
 
 
-async def _block(
-    rig: Rig, seat: Seat, place: tuple[Arm, int], questions: Sequence[Speech], speeches: Sequence[Speech]
+async def _call(
+    rig: Rig, name: str, place: tuple[Arm, int], questions: Sequence[Speech], speeches: Sequence[Speech]
 ) -> list[Event]:
     """One call: long replies, with events inside as long as there is enough of a reply left."""
     arm, number = place
     found: list[Event] = []
     reply_ends = 0.0
-    for count, speech in enumerate(speeches):
-        event = Event(arm, number, seat.name, speech.kind, speech.name, speech.voice)
-        now = time.perf_counter()
-        if not seat.ear.is_talking(now) or reply_ends - now < _ENOUGH_LEFT_SECONDS + speech.seconds:
-            await _until_asked_again(seat)
-            begun = await long_reply(rig, seat, questions[count % len(questions)], f"{arm}/{number}/{count}")
-            if begun is None:
-                found.append(event)
-                continue
-            reply_ends = begun + LONG_WORDS * 0.25
-            await seat.line.pause(max(0.0, begun + _FIRST_AT - time.perf_counter()))
-        else:
-            await seat.line.pause(_NEXT_AFTER - 1.0)
-        await disturb(rig, seat, event, speech)
-        found.append(event)
-        rig.options.say(_progress(event))
+    async with rig.seat(name, room(arm)) as seat:
+        for count, speech in enumerate(speeches):
+            event = Event(arm, number, name, speech.kind, speech.name, speech.voice)
+            found.append(event)
+            now = time.perf_counter()
+            if not seat.ear.is_talking(now) or reply_ends - now < _ENOUGH_LEFT_SECONDS + speech.seconds:
+                await _until_asked_again(seat)
+                begun = await long_reply(rig, seat, questions[count % len(questions)], f"{arm}/{number}/{count}")
+                if begun is None:
+                    continue
+                reply_ends = begun + LONG_WORDS * WORD_SECONDS
+                await seat.line.pause(max(0.0, begun + _FIRST_AT - time.perf_counter()))
+            else:
+                await seat.line.pause(_NEXT_AFTER - 1.0)
+            await disturb(rig, seat, event, speech)
+            if event.stopped is not None or event.kind == "interruption":
+                reply_ends = 0.0  # what is heard from now on is another reply
+            rig.options.say(_progress(event))
     return found
 
 
