@@ -222,6 +222,11 @@ def test_the_next_speech_is_listened_to_like_the_first() -> None:
     assert play(steps)[-2:] == [(5, Duck()), (5.55, Restore("wordless"))]
 
 
+def test_the_rest_of_the_words_that_the_new_speech_answers_cuts_it() -> None:
+    steps = [agent(0), voice(1), interim(1.5, "stop"), hush(1.6), agent(2), interim(2.1, "okay")]
+    assert play(steps)[3:] == [(2, Duck()), (2.1, Cut("speech")), (2.1, passed("speech"))]
+
+
 def test_a_new_speech_without_an_end_of_the_last_is_a_new_speech() -> None:
     assert play([agent(0), voice(1), agent(1.1), quiet(1.4)]) == [
         (1, Duck()),
@@ -488,6 +493,16 @@ def test_a_voice_that_was_taken_for_an_echo_lowers_the_voice_late() -> None:
     assert play(steps) == [(1.2, Duck()), (1.65, Restore("wordless"))]
 
 
+def test_a_text_that_was_taken_for_an_echo_wrongly_is_not_lost() -> None:
+    steps = [agent(0), says(0.5, "We open at nine"), voice(1, echo=True), final(1.5, "at nine"), voice(1.6), quiet(2)]
+    assert play(steps) == [
+        (1.5, withheld("echo")),
+        (1.6, Duck()),
+        (1.6, Cut("speech")),
+        (1.6, Release(("at nine",))),
+    ]
+
+
 def test_words_of_the_callers_own_in_an_echo_cut() -> None:
     steps = [agent(0), says(0.5, "We open at nine"), voice(1, echo=True), interim(1.5, "stop it please")]
     assert play(steps) == [(1.5, Cut("stop")), (1.5, passed("stop"))]
@@ -564,6 +579,9 @@ def test_a_situation_may_have_a_policy_of_its_own() -> None:
         (1.2, withheld("held")),
     ]
     assert play([agent(0, "ordinary"), voice(1)], settings=settings, until=2) == [(1, Duck())]
+    assert play([agent(0, "important"), voice(1)], settings=settings, until=2) == []
+    important = OverlapSettings(situations={"important": "duck"})
+    assert play([agent(0, "important"), voice(1)], settings=important, until=2) == [(1, Duck())]
 
 
 def test_a_sentence_that_takes_no_notice_is_said_in_full_voice() -> None:
@@ -577,6 +595,7 @@ TEXTS = [
     "mm-hmm", "yeah okay", "um", "", "ye", "stop", "no no", "what is the price", "no", "not now honey", "put it",
     "we open at nine", "I see", "yes", "your shoes are in the hall",
 ]  # fmt: skip
+ALWAYS: dict[Situation, Policy] = {"important": "duck_then_cut"}
 SITUATIONS: list[Situation] = ["ordinary", "greeting", "important", "reading_back"]
 POLICIES: list[Policy] = ["duck_then_cut", "cut", "duck", "ignore"]
 Make = Callable[[float], Step]
@@ -688,7 +707,7 @@ def test_whatever_happens_the_commands_make_sense_and_no_duck_is_stuck(
 
 @given(HISTORIES)
 def test_whatever_happens_no_stop_and_no_speech_is_withheld_for_good(history: History) -> None:
-    settings = OverlapSettings(situations={}, aside_words=0)
+    settings = OverlapSettings(situations=ALWAYS, aside_words=0)
     told = Agent(settings)
     for said, verdict in told.play(history):
         if verdict.pass_on or verdict.reason == "echo":
@@ -702,7 +721,7 @@ def test_whatever_happens_no_stop_and_no_speech_is_withheld_for_good(history: Hi
 
 @given(HISTORIES)
 def test_whatever_is_undecided_is_decided_within_a_second(history: History) -> None:
-    told = Agent(OverlapSettings(situations={}))
+    told = Agent(OverlapSettings(situations=ALWAYS))
     told.play([*history, (3.0, agent, True), (0.1, voice, True), (0.3, lambda now: interim(now, "ye"), True)])
     told.pass_time(told.now + 1.0)
     assert told.cut
@@ -710,7 +729,7 @@ def test_whatever_is_undecided_is_decided_within_a_second(history: History) -> N
 
 @given(st.sampled_from(["duck", "ignore"]), HISTORIES)
 def test_whatever_is_held_comes_back_when_the_agent_has_ended(policy: Policy, history: History) -> None:
-    told = Agent(OverlapSettings(policy, situations={}))
+    told = Agent(OverlapSettings(policy, situations={"important": policy}))
     verdicts = told.play([*history, (0.0, hush, True)])
     held = Counter(said.text for said, verdict in verdicts if verdict.reason == "held" and said.final)
     assert held <= Counter(told.released)

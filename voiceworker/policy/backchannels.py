@@ -24,8 +24,9 @@ Aside = Literal["no", "perhaps", "surely"]
 Phrase = tuple[str, ...]
 Phrases = frozenset[Phrase]
 
-HEARD_SHARE = 0.5
-"a question is taken for one from the middle of its sentence on: people answer before its end, not at its first word"
+HEARD_SHARE = 0.4
+"""of a question's sentence, so much has to be said: people answer before its end, not at its first word; what is told
+to have been heard is a word short"""
 ECHO_SHARE = 0.6
 "of an echo's words this many are the agent's own: recognisers mishear an echo"
 
@@ -205,8 +206,8 @@ class Backchannels:
     def asks(self, heard: str, upcoming: str = "") -> bool:
         """Whether the sentence that the agent is saying, or has just said, asks what a listener's word would answer.
 
-        `heard`: the speech so far; `upcoming`: what follows, as far as it is known. Of an unfinished sentence half has
-        to be said.
+        `heard`: the speech so far; `upcoming`: what follows, as far as it is known. Of an unfinished sentence a good
+        part has to be said.
         """
         sentence = _last_sentence(heard.rstrip())
         if not _TERMINATOR.search(sentence):

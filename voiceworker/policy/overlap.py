@@ -71,8 +71,8 @@ class Words(Protocol):
 @dataclass(frozen=True, slots=True)
 class OverlapSettings:
     policy: Policy = "duck_then_cut"
-    situations: Mapping[Situation, Policy] = field(default_factory=lambda: {"important": "ignore"})
-    "another policy while the agent is in this situation"
+    situations: Mapping[Situation, Policy] = field(default_factory=dict)
+    "another policy while the agent is in this situation; an important sentence ignores the caller unless it says so"
     interims: bool = True
     "whether the speech recogniser tells words while they are being spoken"
     decide_seconds: float = 0.45
@@ -157,6 +157,8 @@ class _Breath:
     asked: bool
     "the agent had just asked something that a listener's word answers"
     echo: bool = False
+    echoed: tuple[str, bool] | None = None
+    "the last text that was taken for an echo, and whether it was final"
     level_db: float | None = None
     ended_at: float | None = None
     heard: RestoreReason = "wordless"
@@ -197,6 +199,8 @@ class Overlap:
         self._speaking, self._cut, self._said, self._asked_until = True, False, "", None
         if situation is not None:
             self._situation = situation
+        if self._breath is not None and self._breath.passed:
+            self._breath.over_agent = False  # it belongs to the turn that this speech answers
         if self._voice and self._breath is not None and not self._breath.echo:
             self._spoken_over(now)
 
@@ -252,6 +256,7 @@ class Overlap:
         """The speech recogniser gives a text; the verdict is to be acted upon after the commands that are due."""
         breath = self._breath_of_text(now)
         if breath.echo and self._words.repeats(text, self._said):
+            breath.echoed = (text, final)
             return Verdict(False, "echo")
         if self._words.kind(text) != "nothing":
             breath.worded, self._wordless_since = True, now
@@ -293,7 +298,8 @@ class Overlap:
     @property
     def policy(self) -> Policy:
         """The policy of the present situation."""
-        return self._settings.situations.get(self._situation, self._settings.policy)
+        usual: Policy = "ignore" if self._situation == "important" else self._settings.policy
+        return self._settings.situations.get(self._situation, usual)
 
     # --- what is to be made of it ---
 
@@ -417,11 +423,16 @@ class Overlap:
         assert self._breath is not None
         if echo == self._breath.echo:
             return
-        self._breath.echo = echo
-        if not echo:
-            self._spoken_over(now)
-        elif self._ducked:
-            self._restore("echo", now)
+        if echo:
+            self._breath.echo = True
+            if self._ducked:
+                self._restore("echo", now)
+            return
+        echoed = self._breath.echoed
+        self._breath, self._wordless_since = self._new_breath(now), now
+        self._spoken_over(now)
+        if echoed is not None and self.transcript(now, echoed[0], final=echoed[1]).pass_on and echoed[1]:
+            self._tell(Release((echoed[0],)), now)
 
     def _agent_ended(self, now: float) -> None:
         if not self._speaking:
