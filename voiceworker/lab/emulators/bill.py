@@ -14,7 +14,7 @@ class Account:
     """What one API key owes for one role."""
 
     requests: int = 0
-    "HTTP requests, and for streaming speech recognition and synthesis connections; refused ones too"
+    "HTTP requests; stt: connections; streamed tts: what lies between two flushes. Refused ones too"
     cancelled_requests: int = 0
     "those whose client left before the answer was complete, and syntheses that it cleared"
     failed_requests: int = 0

@@ -16,10 +16,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from voiceworker.lab.audio import Samples
 from voiceworker.lab.emulators.formats import decode_telephony, encoder_for
 from voiceworker.lab.emulators.hearing import Expectations
+from voiceworker.lab.emulators.listening import ListenOptions
 from voiceworker.lab.emulators.provider import FaultError, Job, Provider, api_key_of
 from voiceworker.lab.emulators.requests import Transcript
 from voiceworker.lab.emulators.speaking import SpeakSession
-from voiceworker.lab.emulators.transcribing import ListenOptions, Sent, Transcriber
+from voiceworker.lab.emulators.transcribing import Sent, Transcriber
 from voiceworker.lab.emulators.voice import Voice
 from voiceworker.runtime.tasks import Tasks
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from voiceworker.lab.audio import Samples
 from voiceworker.lab.emulators.delays import Delays
 from voiceworker.lab.emulators.hearing import AudioClock, Bound, Ear, Expectations
+from voiceworker.lab.emulators.listening import ListenOptions
 from voiceworker.lab.speech import Speech
 
 Message = dict[str, Any]
@@ -22,54 +23,11 @@ _OWN_PAUSE_SECONDS = 1.0
 "after which it closes a segment by itself when `endpointing` is off"
 _KNOWN_AFTER_SECONDS = 0.2
 "of a longer word, it is recognised before it is complete"
+_ONSET_SECONDS = 0.05
+"that a recording may have before its first word"
 _SPEECH_STARTED_SECONDS = 0.15
 "from the onset to the message SpeechStarted"
 _FILLERS = frozenset({"uh", "um", "mhm", "mhmm", "mmhmm", "mmmm", "uhuh", "uhhuh", "nuhuh", "hmm", "hm", "mm"})
-
-
-@dataclass(frozen=True, slots=True)
-class ListenOptions:
-    """What the query of the connection asks for; its defaults are Deepgram's."""
-
-    sample_rate: int = 16000
-    encoding: str = "linear16"
-    channels: int = 1
-    interim_results: bool = False
-    punctuate: bool = False
-    filler_words: bool = False
-    vad_events: bool = False
-    endpointing_seconds: float | None = 0.01
-    "None: off"
-    utterance_end_seconds: float | None = None
-    model: str = "nova-3"
-    seed: int = 0
-
-    @classmethod
-    def of_query(cls, query: Mapping[str, str]) -> ListenOptions:
-        """Raises ValueError, for Deepgram a status 400, when a value is none."""
-
-        def flag(name: str) -> bool:
-            return query.get(name, "false").lower() == "true"
-
-        endpointing = query.get("endpointing", "10").lower()
-        utterance_end = query.get("utterance_end_ms")
-        options = cls(
-            sample_rate=int(query.get("sample_rate", "16000")),
-            encoding=query.get("encoding", "linear16"),
-            channels=int(query.get("channels", "1")),
-            interim_results=flag("interim_results"),
-            punctuate=flag("punctuate") or flag("smart_format"),
-            filler_words=flag("filler_words"),
-            vad_events=flag("vad_events"),
-            endpointing_seconds=None if endpointing == "false" else int(endpointing) / 1000,
-            utterance_end_seconds=None if utterance_end is None else int(utterance_end) / 1000,
-            model=query.get("model", "nova-3"),
-        )
-        if not 8000 <= options.sample_rate <= 48000 or options.channels not in (1, 2):
-            raise ValueError("sample_rate lies within 8000 and 48000, channels are 1 or 2")
-        if options.encoding not in ("linear16", "mulaw", "alaw"):
-            raise ValueError(f"encoding {options.encoding} is not emulated")
-        return options
 
 
 @dataclass(slots=True)
@@ -80,8 +38,7 @@ class _Word:
     ended: float
     confidence: float
     speech: Speech
-    is_first: bool
-    "of its speech"
+    begins_segment: bool
     ends_segment: bool
     "a pause follows that closes the segment, or the end of the speech"
 
@@ -205,29 +162,33 @@ class Transcriber:
         pause = self.options.endpointing_seconds
         pause = _OWN_PAUSE_SECONDS if pause is None else max(pause, _SHORTEST_PAUSE_SECONDS)
         chance = random.Random(f"{self.options.seed}/{speech.name}")
-        words = []
+        words: list[_Word] = []
         for index, spoken in enumerate(speech.words):
             following = speech.words[index + 1].started_seconds if index + 1 < len(speech.words) else float("inf")
             confidence = round(chance.uniform(0.93, 0.999), 4)
             begin, end = spoken.started_seconds + offset, spoken.ended_seconds + offset
             is_last = following - spoken.ended_seconds >= pause
-            word = _Word(spoken.text, begin, end, confidence, speech, index == 0, is_last)
+            begins_segment = not words or words[-1].ends_segment
+            word = _Word(spoken.text, begin, end, confidence, speech, begins_segment, is_last)
             if word.started + word.ended > 0:  # less than half of it was cut off before the stream was opened
                 words.append(word)
         if not words:
             return
         self._words.extend(words)
-        onset = max(offset, 0.0)
-        segment_begins = [after.started for before, after in itertools.pairwise(words) if before.ends_segment]
+        onsets = [word.started for word in words if word.begins_segment]
+        onsets[0] = max(offset, 0.0)
         if self.options.vad_events:
-            self._starts.extend([onset, *segment_begins])
+            self._starts.extend(onsets)
         if self.options.interim_results:
             last = words[-1].ended + self._final_delay + 1.0
-            due = onset + self.delays.first_interim_seconds
-            while due < last:
-                self._interims.append(due)
-                due += self.delays.interim_every_seconds
-            self._interims.sort()
+            for onset, next_onset in itertools.pairwise([*onsets, last]):
+                self._interims.extend(self._interims_of(onset, next_onset))
+
+    def _interims_of(self, onset: float, until: float) -> list[float]:
+        """From the onset of a segment to the first of the next; in the stream's time."""
+        first, step = self.delays.first_interim_seconds, self.delays.interim_every_seconds
+        count = math.ceil((until - onset) / step)
+        return [onset + first + nth * step for nth in range(count)]
 
     def _schedule_finals(self) -> None:
         """For each segment whose end has been received."""
@@ -261,13 +222,16 @@ class Transcriber:
 
     def _send_interims(self, heard: float) -> list[Sent]:
         """One at most: a burst of audio gives one, not those that it has overtaken."""
-        due = [moment for moment in self._interims if moment <= heard]
-        if not due:
+        later = [moment for moment in self._interims if moment > heard]
+        if len(later) == len(self._interims):
             return []
-        self._interims = self._interims[len(due) :]
+        self._interims = later
         known = [word for word in self._words if word.known_at <= heard]
-        if not known and self._words and self._words[0].is_first and self._words[0].started < heard:
-            known = self._words[:1]  # the first interim of a speech is not empty, however short its delay
+        next_word = self._words[0] if self._words else None
+        if not known and next_word is not None and next_word.begins_segment:
+            heard_of_it = heard - next_word.started + _ONSET_SECONDS
+            if heard_of_it >= self.delays.first_interim_seconds:
+                known = [next_word]  # the first interim is not empty, however early it comes
         return [self._results(known, is_final=False)] if known else []
 
     def _results(
