@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from voiceworker.runtime.transit import (
     OUT_SECONDS,
     CallerSide,
     Reading,
+    TransitMeter,
     estimate,
     jitter_buffer_seconds,
     read_claim,
@@ -74,7 +77,7 @@ def test_a_caller_of_whom_nothing_is_known_is_taken_to_be_like_ourselves_and_les
 
 def test_before_the_first_look_the_floor_is_assumed() -> None:
     transit = estimate(None, None, CallerSide())
-    assert 0.03 < transit.out_seconds < transit.in_seconds < 0.05
+    assert 0.07 < transit.in_seconds + transit.out_seconds < 0.1
 
 
 def test_a_client_may_tell_its_own_delays() -> None:
@@ -105,3 +108,77 @@ def test_an_estimate_is_never_below_what_codecs_take(
     assert transit.in_seconds >= IN_SECONDS
     assert transit.out_seconds >= OUT_SECONDS
     assert transit.uncertainty_seconds > 0
+
+
+class Line:
+    """A room with a caller: each look finds the jitter buffer at `buffered` seconds; the client answers or does not."""
+
+    def __init__(self, answer: str | rtc.RpcError) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+        self.buffered = 0.02
+        self._stats = (0.0, 0)
+
+    @property
+    def local_participant(self) -> Line:
+        return self
+
+    async def get_rtc_stats(self) -> rtc.RtcStats:
+        delay, emitted = self._stats
+        self._stats = delay + 48_000 * self.buffered, emitted + 48_000
+        return rtc.RtcStats(publisher_stats=[pair(0.01)], subscriber_stats=[inbound("audio", *self._stats)])
+
+    async def perform_rpc(self, *, destination_identity: str, **_: object) -> str:
+        self.asked.append(destination_identity)
+        if isinstance(self.answer, rtc.RpcError):
+            raise self.answer
+        return self.answer
+
+
+NO_SUCH_METHOD = rtc.RpcError(rtc.RpcError.ErrorCode.UNSUPPORTED_METHOD, "")
+NOBODY_THERE = rtc.RpcError(rtc.RpcError.ErrorCode.CONNECTION_TIMEOUT, "")
+
+
+def meter_of(line: Line, callers: list[str | None] | None = None) -> TransitMeter:
+    """Each look finds the next of `callers`, the last of them for ever."""
+    left = callers or ["anna"]
+    return TransitMeter(cast("rtc.Room", line), lambda: left.pop(0) if len(left) > 1 else left[0])
+
+
+async def test_a_client_without_the_method_is_measured_all_the_same() -> None:
+    meter = meter_of(Line(NO_SUCH_METHOD))
+    before = meter.transit.uncertainty_seconds
+    await meter.look()
+    assert meter.transit.uncertainty_seconds < before
+
+
+async def test_the_jitter_buffer_of_the_last_second_is_what_counts() -> None:
+    line = Line('{"playout_ms": 25}')
+    meter = meter_of(line)
+    await meter.look()
+    line.buffered = 0.12
+    await meter.look()
+    assert meter.transit.in_seconds == pytest.approx(0.005 + IN_SECONDS + 0.12, abs=0.005)
+    assert meter.transit.out_seconds == pytest.approx(0.005 + OUT_SECONDS + 0.025, abs=0.005)
+
+
+async def test_a_client_that_never_answers_is_asked_seldom() -> None:
+    line = Line(NOBODY_THERE)
+    meter = meter_of(line)
+    for _ in range(43):
+        await meter.look()
+    assert len(line.asked) == 3 + 4
+
+
+async def test_a_new_caller_is_asked_anew_and_what_the_last_one_said_is_forgotten() -> None:
+    line = Line('{"playout_ms": 500}')
+    meter = meter_of(line, ["anna", "anna", None, "bob"])
+    await meter.look()
+    await meter.look()
+    assert meter.transit.out_seconds > 0.5
+    await meter.look()
+    assert meter.transit.out_seconds < 0.5
+    line.answer = NOBODY_THERE
+    await meter.look()
+    assert line.asked == ["anna", "anna", "bob"]
+    assert meter.transit.out_seconds < 0.5
