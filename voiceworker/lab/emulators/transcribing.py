@@ -185,9 +185,9 @@ class Transcriber:
                 self._interims.extend(self._interims_of(onset, next_onset))
 
     def _interims_of(self, onset: float, until: float) -> list[float]:
-        """From the onset of a segment to the first of the next; in the stream's time."""
+        """From the onset of a segment to that of the next; in the stream's time."""
         first, step = self.delays.first_interim_seconds, self.delays.interim_every_seconds
-        count = math.ceil((until - onset) / step)
+        count = math.ceil((until - onset - first) / step)
         return [onset + first + nth * step for nth in range(count)]
 
     def _schedule_finals(self) -> None:
