@@ -30,6 +30,8 @@ SETTINGS = SpeculationSettings(
     stability_seconds=0.15,
     speaking_stability_seconds=0.35,
     silence_seconds=0.1,
+    allowance_requests=0.0,
+    wasted_on_interims_share=0.15,
     recognition_seconds=0.1,
     shortest_word_seconds=0.1,
     silence_for_doubt_seconds=2.0,
@@ -107,13 +109,17 @@ def test_words_that_may_be_missing_are_waited_for() -> None:
 
 
 def test_a_final_in_the_midst_of_speech_says_little() -> None:
-    assert play([(0, voice), (1.0, final("are you open"))], until=3) == []
-    assert play([(1.0, final("are you open"))], until=3)[0] == (1.0, Speculate(1, "are you open"))
+    assert play([(0, voice), (1.0, final("are you", Completeness.NEUTRAL))], until=3) == []
+    assert play([(1.0, final("are you", Completeness.NEUTRAL))], until=3)[0] == (1.0, Speculate(1, "are you"))
 
 
-def test_while_the_caller_speaks_only_a_long_unchanged_sentence_will_do() -> None:
-    assert play([(0, voice), (1.0, interim("are you open"))], until=3) == [(1.35, Speculate(1, "are you open"))]
-    assert play([(0, voice), (1.0, interim("are you", Completeness.NEUTRAL))], until=3) == []
+def test_while_the_caller_speaks_no_interim_will_do() -> None:
+    assert play([(0, voice), (1.0, interim("are you open"))], until=9) == []
+
+
+def test_where_nobody_tells_of_the_voice_a_long_unchanged_sentence_will_do() -> None:
+    assert play([(1.0, interim("are you open"))], until=3) == [(1.35, Speculate(1, "are you open"))]
+    assert play([(1.0, interim("are you", Completeness.NEUTRAL))], until=3) == []
 
 
 def test_the_same_words_written_otherwise_are_no_news() -> None:
@@ -153,14 +159,23 @@ def test_after_a_waste_the_budget_has_to_be_earned() -> None:
     assert attempts == [Speculate(1, "one"), Speculate(2, "three")]
 
 
-def test_mistakes_raise_the_bar_and_hits_lower_it() -> None:
-    steps: list[Step] = [(0, used(100_000)), (0, hush), (1, interim("one")), (2, discarded(1)), (2, committed)]
-    while_speaking: list[Step] = [(3, voice), (4, interim("two"))]
-    assert len(play(steps + while_speaking, until=5)) == 2
+def test_mistakes_ask_for_more_silence_and_hits_for_less() -> None:
+    doubtful: list[Step] = [(3, voice), (4, interim("two", Completeness.NEUTRAL)), (4, hush)]
+    mistakes: list[Step] = [(0, used(100_000)), (0, hush), (1, interim("one")), (2, discarded(1)), (2, committed)]
+    assert play(doubtful, until=9)[0] == (4.15, Speculate(1, "two"))
+    mistaken: list[Step] = [*mistakes, (2, interim("one more")), (2.5, discarded(2)), (2.5, committed)]
+    assert play(mistaken + doubtful, until=9)[-2] == (4.3, Speculate(3, "two"))
     hits: list[Step] = []
-    for number in range(2, 6):
-        hits += [(2, interim(f"hit {number}")), (2.5, reused(number)), (2.5, committed)]
-    assert play(steps + hits + while_speaking, until=5)[-1] == (4.35, Speculate(6, "two"))
+    for number in range(3, 7):
+        hits += [(2.6, interim(f"hit {number}")), (2.8, reused(number)), (2.8, committed)]
+    assert play(mistaken + hits + doubtful, until=9)[-2] == (4.15, Speculate(7, "two"))
+
+
+def test_a_bar_that_is_never_reached_comes_down() -> None:
+    steps: list[Step] = [(0, used(100_000)), (0, hush), (1, interim("one")), (2, discarded(1)), (2, committed)]
+    steps += [(3, voice), (4, final("two")), (5, committed), (6, final("three")), (7, committed), (8, final("four"))]
+    steps += [(9, committed), (9, final("five"))]
+    assert play(steps, until=10)[-1] == (9, Speculate(2, "five"))
 
 
 @pytest.mark.parametrize("forbidden", [{"llm_price": Price.FORBIDDEN}, {"largest_prompt_tokens": 100}])

@@ -229,7 +229,7 @@ def test_a_stable_interim_is_followed_by_a_preflight_with_the_same_words() -> No
         assert await told(speculator, _timed(*steps)) == [
             (0.3, "interim", "are you"),
             (0.5, "interim", "are you open"),
-            (0.7, "preflight", "are you open"),
+            (0.76, "preflight", "are you open"),
             (0.9, "final", "are you open"),
         ]
 
@@ -251,7 +251,7 @@ def test_a_changed_final_keeps_its_own_words() -> None:
     async def story() -> None:
         steps = [(0.3, interim("at seven")), (1.0, final("at eleven"))]
         heard = await told(virtual_speculator(), _timed(*steps))
-        assert heard[-2:] == [(0.65, "preflight", "at seven"), (1.0, "final", "at eleven")]
+        assert heard[-2:] == [(0.8, "preflight", "at seven"), (1.0, "final", "at eleven")]
 
     in_virtual_time(story())
 
@@ -563,7 +563,7 @@ async def stage(answers: dict[str, Answer], settings: SpeculationSettings = EAGE
 
 async def test_the_llm_is_asked_before_the_final_and_its_answer_is_used() -> None:
     async with asyncio.timeout(10), stage({}) as on:
-        on.starts()
+        on.voice.starts()
         on.hears(interim("are you open"))
         assert await on.thinker.asked.get() == "are you open"
         on.stops()
@@ -581,7 +581,7 @@ async def test_the_llm_is_asked_before_the_final_and_its_answer_is_used() -> Non
 async def test_a_changed_final_throws_the_prepared_reply_away() -> None:
     answers: dict[str, Answer] = {"at seven": ["At seven it is. ", "Bye."], "at eleven": ["Eleven then. ", "Bye."]}
     async with asyncio.timeout(10), stage(answers) as on:
-        on.starts()
+        on.voice.starts()
         on.hears(interim("at seven"))
         assert await on.thinker.asked.get() == "at seven"
         on.stops()
@@ -599,7 +599,7 @@ async def test_a_changed_final_throws_the_prepared_reply_away() -> None:
 async def test_a_tool_call_of_a_prepared_reply_waits_for_the_turn() -> None:
     call = llm.FunctionToolCall(name="book", arguments="{}", call_id="call_1")
     async with asyncio.timeout(10), stage({"book it": [call], "(tool)": ["Booked."]}) as on:
-        on.starts()
+        on.voice.starts()
         on.hears(interim("book it"))
         assert await on.thinker.asked.get() == "book it"
         for _ in range(50):
@@ -615,7 +615,7 @@ async def test_a_tool_call_of_a_prepared_reply_waits_for_the_turn() -> None:
 async def test_a_tool_call_of_a_discarded_reply_never_runs() -> None:
     call = llm.FunctionToolCall(name="book", arguments="{}", call_id="call_1")
     async with asyncio.timeout(10), stage({"book it": [call]}) as on:
-        on.starts()
+        on.voice.starts()
         on.hears(interim("book it"))
         assert await on.thinker.asked.get() == "book it"
         on.hears(interim("book it no don't"))

@@ -5,8 +5,9 @@ away, and paid. What happens is told by the methods, each with `now` in seconds 
 done comes out of `due(now)`, and `deadline()` says when to ask again. Nothing prepared is heard and no tool runs
 before the turn is committed: that is the driver's and the framework's part.
 
-The budget: a new attempt starts only while what was thrown away so far is within its share of what was used. So the
-waste of a whole call is at most that share, plus two attempts (one that is being thrown away, one that starts).
+The budget: a new attempt starts only while what was thrown away so far is within its share of what was used, and of a
+small allowance. So the waste of a whole call is at most that share, plus three attempts: the allowance, the one that is
+being thrown away, and the one that starts.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class SpeculationSettings:
     tts_price: Price = Price.METERED
     stability_seconds: float = 0.15
     "in silence, a text that has not changed for so long is stable"
-    speaking_stability_seconds: float = 0.35
-    "while the voice goes on, or nobody tells: longer than the time between two interim transcripts"
-    silence_seconds: float = 0.1
-    "the voice is taken to have stopped after so much silence; gaps within words are shorter"
+    speaking_stability_seconds: float = 0.5
+    "where nobody tells whether there is a voice: longer than a long word and the time to the next interim transcript"
+    silence_seconds: float = 0.16
+    "after so much the voice has stopped: within 80 recorded sentences 36 silences last 0.1 s, 4 0.14 s, 2 0.16 s"
     recognition_seconds: float = 0.1
     "how far transcripts lag behind the sound: what comes later than this after the voice holds all that was said"
     shortest_word_seconds: float = 0.1
@@ -53,6 +54,10 @@ class SpeculationSettings:
     attempts_per_turn: int = 3
     wasted_tokens_share: float = 0.15
     "LLM tokens thrown away, as a share of those used"
+    wasted_on_interims_share: float = 0.075
+    "no attempt on an interim transcript beyond this: it saves less than one on a final, and is wrong more often"
+    allowance_requests: float = 5.0
+    "for attempts on finals so many requests count as used already: else the first mistake forbids the next six turns"
     wasted_characters_share: float = 0.05
     "TTS characters thrown away, as a share of those used"
     largest_prompt_tokens: int = 20_000
@@ -85,7 +90,7 @@ _VOICE_BAR = 0.2
 "how much surer one has to be for the TTS, whose budget is a third"
 _FREE_BAR = 0.35
 
-_FINAL, _SETTLED, _STABLE_QUIET, _STABLE_SPEAKING, _FINAL_SPEAKING = 0.85, 0.85, 0.7, 0.45, 0.3
+_FINAL, _SETTLED, _STABLE_QUIET, _STABLE, _FINAL_SPEAKING, _INTERIM_SPEAKING = 0.85, 0.85, 0.7, 0.45, 0.45, 0.0
 "how often such words are all of a turn, by judgement: the bar learns how far it is right"
 _LOOKS = {Completeness.COMPLETE: 0.15, Completeness.NEUTRAL: 0.0, Completeness.UNFINISHED: -0.6}
 _ROUNDING = 1e-9
@@ -147,6 +152,8 @@ class Speculation:
 
     def turn_ended(self) -> None:
         """The turn was committed or dropped: the next words belong to another."""
+        if not self._attempts_of_turn:
+            self._bar = max(_FIRST_BAR, self._bar - _LOWER)  # else a bar that is never reached would stand for ever
         self._words = self._attempt = None
         self._attempts_of_turn = 0
 
@@ -211,9 +218,17 @@ class Speculation:
             return None
         if settings.llm_price is Price.FREE:
             return self._sure_at(_FREE_BAR)
-        expected = self._wasted_tokens + sum(self._unresolved.values())
-        within = expected <= settings.wasted_tokens_share * self._useful_tokens
-        return self._sure_at(self._bar) if within and self._prompt_tokens <= settings.largest_prompt_tokens else None
+        if self._prompt_tokens > settings.largest_prompt_tokens or not self._is_within_budget():
+            return None
+        return self._sure_at(self._bar)
+
+    def _is_within_budget(self) -> bool:
+        settings = self._settings
+        share, allowance = settings.wasted_on_interims_share, 0.0
+        if self._words is not None and self._words.final:
+            share, allowance = settings.wasted_tokens_share, settings.allowance_requests * self._prompt_tokens
+        wasted = self._wasted_tokens + sum(self._unresolved.values())
+        return wasted <= share * (self._useful_tokens + allowance)
 
     def _synthesize_at(self) -> float | None:
         settings = self._settings
@@ -245,15 +260,16 @@ class Speculation:
         if silent_since is None:
             if words.final:
                 return _FINAL_SPEAKING if self._speaking else _FINAL, words.heard
-            return _STABLE_SPEAKING, words.since + settings.speaking_stability_seconds
+            confidence = _INTERIM_SPEAKING if self._speaking else _STABLE
+            return confidence, words.since + settings.speaking_stability_seconds
         quiet_at = silent_since + settings.silence_seconds
         if words.final:
-            return _FINAL, max(words.heard, quiet_at)
+            return _FINAL, words.heard
         if words.heard >= silent_since + settings.recognition_seconds:
             return _SETTLED, max(words.heard, quiet_at)
         if words.heard >= silent_since - settings.shortest_word_seconds:
             return _STABLE_QUIET, max(words.since + settings.stability_seconds, quiet_at)
-        return _STABLE_SPEAKING, max(words.since, silent_since) + settings.speaking_stability_seconds
+        return _STABLE, max(words.since, silent_since) + settings.speaking_stability_seconds
 
     # --- what is known ---
 
