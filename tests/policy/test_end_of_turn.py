@@ -202,6 +202,23 @@ def test_words_of_the_last_sound_are_waited_for() -> None:
     assert commits([*steps, (2.0, final("closed"))]) == [2.0]
 
 
+def test_a_final_that_is_late_says_nothing_of_the_words_after_it() -> None:
+    late: list[Step] = [(0, sound), (1.2, hush), (1.5, sound), (1.6, final("complete")), (2.2, hush)]
+    assert commits(late) == [3.0]
+    streaming: list[Step] = [(0, sound), (1.2, hush), (1.5, sound), (1.8, final("complete")), (2.2, hush)]
+    assert commits(streaming) == [2.7]
+
+
+def test_the_first_words_of_a_turn_may_come_at_once() -> None:
+    assert commits([(0, sound), (0.1, final("closed")), (0.5, hush)]) == [0.6]
+
+
+def test_a_recogniser_of_whole_utterances_is_waited_for() -> None:
+    steps: list[Step] = [(0, sound), (1.2, hush), (1.5, sound), (1.9, final("complete")), (3.2, hush)]
+    assert commits(steps, SETTINGS.without_interims()) == [5.5]
+    assert commits([*steps, (4.1, final("complete"))], SETTINGS.without_interims()) == [4.1]
+
+
 def test_a_click_has_no_words_to_wait_for() -> None:
     steps: list[Step] = [(0, sound), (1.2, hush), (1.2, final("complete")), (1.4, sound), (1.65, hush)]
     assert commits(steps) == [2.15]

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from livekit import rtc
-from livekit.agents import LanguageCode, inference
+from livekit.agents import (
+    NOT_GIVEN,
+    Agent,
+    AgentSession,
+    APIConnectOptions,
+    LanguageCode,
+    ModelSettings,
+    NotGivenOr,
+    StopResponse,
+    inference,
+    llm,
+    stt,
+    utils,
+)
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
+from livekit.agents.voice.io import AudioInput
 from livekit.agents.voice.turn import (
     TurnDetectionEvent,
     _StreamingTurnDetector,
     _StreamingTurnDetectorStream,
 )
 
-from voiceworker.lab.audio import SAMPLE_RATE, read_speech
+from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech, room_noise
 from voiceworker.policy.end_of_turn import Commit, EndOfTurnSettings, Patience
 from voiceworker.runtime.turn_detector import EndOfTurnDetector, EndOfTurnStream
 
@@ -167,3 +182,101 @@ async def test_the_probability_is_weighed_by_the_threshold_of_the_language() -> 
     assert await detector.likelihood(0.2, 0.256) == 0.5
     assert await detector.likelihood(0.0, 0.256) == 0.0
     assert await detector.likelihood(1.0, 0.256) == 1.0
+
+
+# --- in a session of the framework, as fast as a caller speaks ---
+
+_FRAME_SECONDS = 0.02
+
+
+class Microphone(AudioInput):
+    """Speech with silences, then silence for ever, at its own pace."""
+
+    def __init__(self, *parts: Samples | float) -> None:
+        super().__init__(label="microphone")
+        silences = [np.zeros(int(part * SAMPLE_RATE), np.int16) if isinstance(part, float) else part for part in parts]
+        self._samples = np.concatenate(silences)
+        self._noise = itertools.cycle(np.array_split(room_noise(), 100))
+        self.started_at = 0.0
+        self._sent = 0
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        now = asyncio.get_running_loop().time()
+        self.started_at = self.started_at or now
+        self._sent += 1
+        await asyncio.sleep(self.started_at + self._sent * _FRAME_SECONDS - now)
+        size = int(SAMPLE_RATE * _FRAME_SECONDS)
+        part = np.resize(next(self._noise), size)
+        spoken = self._samples[(self._sent - 1) * size : self._sent * size]
+        part[: len(spoken)] += spoken
+        return rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, size)
+
+
+class Recogniser(stt.STT[None]):
+    """Stands for one: the agent's node says what it would."""
+
+    def __init__(self) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=True))
+
+    async def _recognize_impl(
+        self,
+        buffer: utils.AudioBuffer,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions,
+    ) -> stt.SpeechEvent:
+        raise NotImplementedError
+
+
+class Listener(Agent):
+    def __init__(self, detector: EndOfTurnDetector, microphone: Microphone, finals: list[tuple[float, str]]) -> None:
+        super().__init__(instructions="")
+        self._detector, self._microphone, self._finals = detector, microphone, finals
+        self.turns: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
+
+    async def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[stt.SpeechEvent, None]:
+        finals = list(self._finals)
+        async for _ in audio:
+            while finals and asyncio.get_running_loop().time() >= self._microphone.started_at + finals[0][0]:
+                text = finals.pop(0)[1]
+                self._detector.heard(text, final=True)
+                data = stt.SpeechData(LanguageCode("en"), text)
+                yield stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[data])
+
+    async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        moment = asyncio.get_running_loop().time() - self._microphone.started_at
+        self.turns.put_nowait((moment, new_message.text_content or ""))
+        raise StopResponse
+
+
+async def test_in_a_session_a_pause_keeps_the_turn_and_its_end_is_taken_when_the_policy_says() -> None:
+    speech = read_speech(GOODBYE)
+    first, seconds = speech[: SAMPLE_RATE // 2], len(speech) / SAMPLE_RATE
+    end = 0.3 + 0.5 + 0.7 + seconds
+    microphone = Microphone(0.3, first, 0.7, speech)
+    commits: list[Commit] = []
+    detector = EndOfTurnDetector(EndOfTurnSettings(), on_commit=commits.append)
+    listener = Listener(detector, microphone, [(1.0, "my number is"), (end + 0.2, "never mind goodbye")])
+    session: AgentSession[None] = AgentSession(
+        stt=Recogniser(),
+        vad=inference.VAD(min_silence_duration=0.25),
+        turn_handling={
+            "turn_detection": detector,
+            "endpointing": {"min_delay": 0.25, "max_delay": 3.0},
+            "interruption": {"mode": "vad"},
+        },
+        user_away_timeout=None,
+    )
+    session.input.audio = microphone
+    await session.start(listener, session_host=False, record=False)
+    try:
+        async with asyncio.timeout(8):
+            moment, text = await listener.turns.get()
+    finally:
+        await session.aclose()
+    assert text == "my number is never mind goodbye"
+    assert [commit.reason for commit in commits] == ["a goodbye"]
+    assert 0.2 <= moment - end < 0.6
+    assert detector.turn_text == ""

@@ -13,7 +13,7 @@ of `due(now)`, and `deadline()` says when to ask again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import exp
+from math import exp, inf
 from typing import Literal
 
 Completeness = Literal["closed", "complete", "neutral", "dictating", "unfinished"]
@@ -63,6 +63,8 @@ class EndOfTurnSettings:
     "silence that words of the last sound are waited for when none of it has been recognised yet: it may be a cough"
     shortest_sound_seconds: float = 0.15
     "a sound shorter than this is no word"
+    first_words_seconds: float = 0.2
+    "words that come sooner after a sound began are those of the sound before it"
 
     def paced(self, pace: float) -> EndOfTurnSettings:
         """The same with every bound `pace` times as long: below 1 is more eager, above it more patient."""
@@ -75,6 +77,11 @@ class EndOfTurnSettings:
             dictating=self.dictating.paced(pace),
             unfinished=self.unfinished.paced(pace),
         )
+
+    def without_interims(self) -> EndOfTurnSettings:
+        """For a recogniser that hears a stretch of speech as a whole, after its end: what it says while the caller is
+        speaking again is never about that, and it takes its time."""
+        return replace(self, first_words_seconds=inf, sound_seconds=2.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,8 @@ class EndOfTurn:
     _now: float = field(default=float("-inf"), init=False)
     _silence: _Silence | None = field(default=None, init=False)
     _sound_since: float | None = field(default=None, init=False)
+    _first_sound: bool = field(default=True, init=False)
+    "of its turn: no words can be about an earlier one"
     _words: Words | None = field(default=None, init=False)
     _words_at: float = field(default=float("-inf"), init=False)
     _longest_pause: float = field(default=0.0, init=False)
@@ -161,16 +170,18 @@ class EndOfTurn:
     def silence_started(self, now: float, *, began_at: float) -> None:
         """The caller has been silent since `began_at`; it takes the voice detector a while to say so."""
         self._pass(now)
-        sound = self._sound_since
-        wordless = (
-            sound is not None and self._words_at < sound and began_at - sound >= self.settings.shortest_sound_seconds
-        )
+        sound, settings = self._sound_since, self.settings
+        wordless = False
+        if sound is not None and began_at - sound >= settings.shortest_sound_seconds:
+            told_since = sound + (0 if self._first_sound else settings.first_words_seconds)
+            wordless = self._words_at < told_since
         self._silence = _Silence(min(began_at, now), wordless)
 
     def speech_resumed(self, now: float) -> None:
         """Something sounds again: what was asked and said about the silence before is void."""
         self._pass(now)
         if self._silence is not None or self._sound_since is None:
+            self._first_sound = self._sound_since is None
             self._sound_since = now
         if self._silence is not None and self._words is not None and self._words.in_groups:
             self._longest_pause = max(self._longest_pause, now - self._silence.began_at)
@@ -227,8 +238,8 @@ class EndOfTurn:
 
     def _ask_at(self, silence: _Silence) -> float | None:
         moments = self.settings.ask_after_seconds
-        if silence.asking or silence.asked >= len(moments):
-            return None
+        if silence.asking or silence.asked >= len(moments) or (silence.asked and self._words is None):
+            return None  # a noise is worth one question
         return silence.began_at + moments[silence.asked]
 
     def _commit_at(self, silence: _Silence) -> float | None:
