@@ -79,3 +79,28 @@ def test_whatever_happens_every_sample_leaves_once_in_order_or_is_taken_back(ste
     left += [sent.offset for sent in ledger.advance(now + 100)]
     assert left == list(range(0, place, FRAME_SAMPLES))
     assert ledger.position(1, now + 100) == place
+
+
+@pytest.mark.parametrize("believed", [4, 5, 6, 7, 8])
+def test_what_the_source_shows_twice_is_believed(believed: int) -> None:
+    ledger = PlayoutLedger()
+    ledger.grid.completed(5.0)
+    for place in range(believed):
+        ledger.send(frame(place * FRAME_SAMPLES), 5.0001)
+    for tick in (5.0, 5.0):  # six frames are in its queue
+        ledger.completed(tick + 0.0001, 6)
+    ledger.advance(5.0002)
+    last = ledger.waiting[-1]
+    assert last.leaves_at == pytest.approx(5.06)
+    assert [sent.leaves_at for sent in ledger.waiting] == sorted({sent.leaves_at for sent in ledger.waiting})
+
+
+def test_a_completion_that_is_heard_of_late_changes_nothing() -> None:
+    ledger = PlayoutLedger()
+    ledger.grid.completed(5.0)
+    for place in range(8):
+        ledger.send(frame(place * FRAME_SAMPLES), 5.0001)
+    before = ledger.waiting
+    for _ in range(3):
+        ledger.completed(5.004, 6)
+    assert ledger.waiting == before

@@ -164,6 +164,8 @@ class CallSink(io.AudioOutput):
         self._repush_timer: asyncio.TimerHandle | None = None
         self._clears = 0
         "times the source's queue was emptied"
+        self._is_capturing = False
+        self._clears_again = False
 
     # --- coming and going ---
 
@@ -378,15 +380,21 @@ class CallSink(io.AudioOutput):
     async def _send(self, frame: SentFrame) -> None:
         began, clears = self._clock(), self._clears
         sent = self._ledger.send(frame, began)
+        self._is_capturing = True
         try:
             async with asyncio.timeout(_CAPTURE_SECONDS):
                 await self._source.capture_frame(rtc.AudioFrame(sent.samples.tobytes(), SAMPLE_RATE, 1, FRAME_SAMPLES))
         except Exception as error:  # the binding raises plain Exception; speech goes on in time, the room may return
             logger.debug("the source took no frame: %s", error)
             return
+        finally:
+            self._is_capturing = False
+            if self._clears_again:  # the frame may have reached the queue after it was emptied
+                self._clears_again = False
+                self._source.clear_queue()
         now = self._clock()
         if clears == self._clears and now - began > _BLOCKED_SECONDS:
-            self._ledger.grid.completed(now)
+            self._ledger.completed(now, _QUEUE_FRAMES)
 
     def _advance(self, now: float) -> None:
         """Reports what has left the source by now."""
@@ -440,6 +448,7 @@ class CallSink(io.AudioOutput):
 
     def _clear_source(self) -> None:
         self._clears += 1
+        self._clears_again = self._is_capturing
         self._source.clear_queue()
 
     def _drop_timer(self) -> None:

@@ -20,6 +20,8 @@ Samples = npt.NDArray[np.int16]
 SAMPLE_RATE = 24_000
 FRAME_SECONDS = 0.01
 FRAME_SAMPLES = 240
+_TIMELY_SECONDS = 0.001
+"a completion heard of later than this may be older than a whole tick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class PlayoutLedger:
     """Frames in the source's queue, and what of the current segment has left it. Moments: monotonic seconds."""
 
     grid: Grid = field(default_factory=Grid)
+    _mistaken: int = 0
+    "by how many frames the queue was shorter than believed at the last completion"
     _queue: deque[SentFrame] = field(default_factory=deque)
     _runs: dict[int, list[Run]] = field(default_factory=dict)
 
@@ -119,6 +123,31 @@ class PlayoutLedger:
         sent = replace(frame, leaves_at=following)
         self._queue.append(sent)
         return sent
+
+    def completed(self, now: float, capacity: int) -> None:
+        """A capture that had to wait was completed: a tick has just left `capacity` frames in the source's queue.
+
+        The first time that this differs from what is believed may be a late word of it; the second time it is true.
+        """
+        self.grid.completed(now)
+        tick = self.grid.index(now)
+        if now - self.grid.moment(tick) > _TIMELY_SECONDS:
+            return
+        believed = sum(1 for frame in self._queue if frame.leaves_at > now + 1e-6)
+        mistaken, self._mistaken = self._mistaken, believed - capacity
+        if mistaken and mistaken == self._mistaken:
+            self._correct(tick, believed, capacity)
+
+    def _correct(self, tick: int, believed: int, capacity: int) -> None:
+        self._mistaken = 0
+        first = (
+            tick + 1 + capacity - believed
+        )  # the last of them leaves `capacity` ticks from now, whatever went before
+        unplayed = len(self._queue) - believed
+        for place, frame in enumerate(self._queue):
+            if place >= unplayed:
+                index = max(first + place - unplayed, tick)
+                self._queue[place] = replace(frame, leaves_at=self.grid.moment(index))
 
     def advance(self, now: float) -> list[SentFrame]:
         """Takes out of the queue and returns what has left by `now`, in order."""
