@@ -5,7 +5,7 @@ from voiceworker.lab.emulators.replies import Conversation
 from voiceworker.lab.emulators.tones import words_of
 from voiceworker.lab.speech import Speech, SpokenWord
 
-WORDS = tuple(SpokenWord(word, place, place + 0.5) for place, word in enumerate("tell me a story".split()))
+WORDS = tuple(SpokenWord(word, place, place + 0.5) for place, word in enumerate(["tell", "me", "a", "story"]))
 STORY = Speech("story", "turn", "slt", Path("none.wav"), WORDS, 4)
 
 

@@ -16,7 +16,7 @@ from voiceworker.lab.bench.heard import heard_text, is_whole
 from voiceworker.lab.bench.report import Goal, Line, Report
 from voiceworker.lab.bench.rig import LONG_WORDS, Rig, Seat
 from voiceworker.lab.bench.rooms import Arm, room
-from voiceworker.lab.bench.stats import Interval, share_of
+from voiceworker.lab.bench.stats import Interval, quantile, share_of
 from voiceworker.lab.emulators.tones import WORD_SECONDS, words_of
 from voiceworker.lab.speech import Speech, SpeechKind
 
@@ -174,11 +174,22 @@ def report(events: Sequence[Event], settings: dict[str, Any]) -> Report:
     arms = list(dict.fromkeys(event.arm for event in events))
     for arm in (*arms, "") if len(arms) > 1 else arms:
         found.lines += _arm_lines([event for event in events if arm in ("", event.arm)], arm or "all arms")
-    for system in dict.fromkeys(event.system for event in events):
-        lost = [event for event in events if event.system == system and event.whole is False]
-        wrong = [event for event in lost if event.kind != "interruption" and event.still_talking]
-        found.notes.append(f"{system}: {len(wrong)} replies went on with a word lost or said twice")
+    found.notes += [_note(events, system) for system in dict.fromkeys(event.system for event in events)]
     return found
+
+
+def _note(events: Sequence[Event], system: str) -> str:
+    """Why it was wrong about what must not stop it."""
+    own = [one for one in events if one.system == system and one.kind in _MUST_NOT_STOP and one.right is not None]
+    going = [one for one in own if one.still_talking]
+    back = [one.restored for one in going if one.restored is not None and one.restored > 0]
+    late = sum(one.restored is None or one.restored > RESTORED_SECONDS for one in going)
+    broken = sum(one.whole is False for one in going)
+    restored = f"p50 {quantile(back, 0.5):.2f} s, p95 {quantile(back, 0.95):.2f} s" if back else "never softer"
+    return (
+        f"{system}: of {len(own)} sounds that must not stop it, {len(going)} left it talking after 1 s; as loud as "
+        f"before after their end: {restored}; too late {late}; {broken} replies with a word lost or said twice"
+    )
 
 
 def _arm_lines(events: Sequence[Event], arm: str) -> list[Line]:
