@@ -194,6 +194,7 @@ class Call:
             lambda: self._caller,
             # what answers within milliseconds needs no head start
             may_speculate=choices["llm"] != "script",
+            in_pieces=choices["tts"] != "espeak",
             has_interims=self._engines.hearing().capabilities.interim_results,
         )
 

@@ -69,6 +69,11 @@ class EngineBuilder:
         return script.LLM(script=self._script)
 
     def speaking(self) -> tts.TTS[Any]:
+        voice = self._make_voice()
+        voice.capabilities.aligned_transcript = True  # those that tell no word times are given them: see piecewise.py
+        return voice
+
+    def _make_voice(self) -> tts.TTS[Any]:
         name, settings = self.choices["tts"].chosen, self._settings
         if name.provider == "openai":
             return openai.TTS(model=name.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url)

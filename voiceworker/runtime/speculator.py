@@ -34,6 +34,7 @@ from livekit.agents.voice.turn import PreemptiveGenerationOptions
 
 from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead, VoiceLevel
 from voiceworker.runtime.event_inbox import EventInbox
+from voiceworker.runtime.piecewise import speak_in_pieces
 from voiceworker.runtime.tasks import Tasks
 
 PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
@@ -346,11 +347,11 @@ class Speculator:
         """The speech of `synthesize` for `text`, the first clause first: use this or `speaking`, not both."""
         reply = _reply.get()
         if reply is None:
-            speech = first_clause_first(text, _at_once, synthesize)
+            speech = speak_in_pieces(text, _at_once, synthesize)
         else:
             await reply.may_synthesize()
             opened, counted = reply.opened.wait, reply.counted
-            speech = first_clause_first(text, opened, lambda part: synthesize(counted(part)))
+            speech = speak_in_pieces(text, opened, lambda part: synthesize(counted(part)))
         async with aclosing(speech) as frames:
             async for frame in frames:
                 yield frame

@@ -65,9 +65,11 @@ class TurnTaking:
         caller_identity: Callable[[], str | None],
         *,
         may_speculate: bool,
+        in_pieces: bool,
         has_interims: bool,
     ) -> None:
-        """`may_speculate`: preparing replies is worth it with these models and allowed."""
+        """`may_speculate`: preparing replies is worth it with these models. `in_pieces`: the voice is a distant one,
+        which tells no word times: see runtime/piecewise.py."""
         self._turns = definition.turns
         self._language = definition.language
         self._tasks = tasks
@@ -90,8 +92,8 @@ class TurnTaking:
         self._detector = EndOfTurnDetector(
             EndOfTurnSettings().paced(self._timing.pace), language=self._language, on_commit=self._turn_taken
         )
-        self._speculates = may_speculate and self._turns.speculation
-        price = Price.METERED if self._speculates else Price.FORBIDDEN
+        self._in_pieces = in_pieces
+        price = Price.METERED if may_speculate and self._turns.speculation else Price.FORBIDDEN
         settings = SpeculationSettings(llm_price=price, tts_price=price)
         self._speculator = Speculator(Speculation(settings), self._completeness)
         self._unheard: Callable[[str], str] = lambda _heard: ""
@@ -184,8 +186,8 @@ class TurnTaking:
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
         """A reply's audio: no more of it than may be made by now, and without the silence ahead of it."""
         first = True
-        frames = self._speculator.synthesizing(text, synthesize) if self._speculates else synthesize(text)
-        async for frame in trim_leading_silence(frames):
+        whole = trim_leading_silence(synthesize(text)) if not self._in_pieces else None
+        async for frame in whole or self._speculator.synthesizing(text, synthesize):
             if first:
                 self._clock.first_audio(time.monotonic())
                 first = False
