@@ -132,13 +132,19 @@ def test_a_listeners_word_that_becomes_speech_cuts() -> None:
 
 
 def test_more_words_in_the_same_breath_cut_and_bring_back_what_was_withheld() -> None:
-    steps = [agent(0), voice(1), final(1.6, "Mm-hmm."), interim(1.9, "what is")]
+    steps = [agent(0), voice(1), final(1.6, "Mm-hmm."), interim(1.9, "what is"), final(2.2, "What is it?")]
     assert play(steps)[2:] == [
         (1.6, withheld("backchannel")),
         (1.9, Cut("speech")),
         (1.9, Release(("Mm-hmm.",))),
         (1.9, passed("speech")),
+        (2.2, passed("cut")),
     ]
+
+
+def test_a_listeners_word_long_before_in_the_same_breath_does_not_come_back() -> None:
+    steps = [agent(0), voice(1), final(1.6, "Mm-hmm."), interim(3.2, "what is")]
+    assert play(steps)[-2:] == [(3.2, Cut("speech")), (3.2, passed("speech"))]
 
 
 def test_a_listeners_word_of_an_earlier_breath_does_not_come_back() -> None:
@@ -295,6 +301,21 @@ def test_noise_that_comes_and_goes_is_one_noise() -> None:
     assert [at for at, command in told if isinstance(command, Duck)] == [1, 2, 3]
 
 
+def test_every_listeners_word_gives_the_sound_more_time() -> None:
+    steps = [agent(0), voice(1), interim(3, "yeah"), interim(5, "yeah yeah")]
+    assert play(steps, until=10)[-1] == (7.5, Restore("noise"))
+
+
+def test_a_driver_that_comes_late_finds_the_voice_to_be_raised() -> None:
+    overlap = Overlap(OverlapSettings(), WORDS)
+    overlap.agent_started(0)
+    overlap.caller_started(1)
+    overlap.caller_stopped(2)
+    overlap.caller_started(4, echo=True)
+    assert overlap.deadline() == 1
+    assert overlap.due(4) == [Duck(), Restore("noise")]
+
+
 def test_words_through_noise_cut() -> None:
     steps = [agent(0), voice(1), interim(9, "excuse me")]
     assert play(steps) == [(1, Duck()), (3.5, Restore("noise")), (9, Cut("stop")), (9, passed("stop"))]
@@ -324,6 +345,11 @@ def test_without_interims_a_listeners_word_leaves_the_agent_talking() -> None:
     ]
 
 
+def test_without_interims_a_voice_that_was_there_before_the_agent_does_not_cut() -> None:
+    steps = [voice(0), agent(1), quiet(3.4)]
+    assert play(steps, settings=OverlapSettings(interims=False)) == [(1, Duck()), (2.5, Restore("noise"))]
+
+
 def test_without_interims_noise_does_not_cut_every_speech() -> None:
     steps = [agent(0), voice(1), hush(3), agent(4), hush(10), agent(11), quiet(40)]
     told = play(steps, settings=OverlapSettings(interims=False))
@@ -341,6 +367,11 @@ def test_yes_to_a_question_is_an_answer() -> None:
 def test_yes_in_an_explanation_is_a_listeners_word() -> None:
     steps = [agent(0), says(0.9, "We open at nine, ", "and close at five."), voice(1), interim(1.5, "Yes")]
     assert play(steps, until=2)[1:] == [(1.5, withheld("backchannel"))]
+
+
+def test_the_beginning_of_an_answer_is_not_waited_for() -> None:
+    steps = [agent(0), says(0.9, "Shall I book it?"), voice(1), interim(1.3, "ye")]
+    assert play(steps)[1:] == [(1.3, Cut("speech")), (1.3, passed("speech"))]
 
 
 def test_i_see_answers_no_question() -> None:
@@ -455,10 +486,20 @@ def test_soft_words_that_ask_the_agent_for_nothing_are_for_somebody_else() -> No
     ]
 
 
-@pytest.mark.parametrize("text", ["stop", "no that's wrong", "sorry what did you say", "I want the other one", "why"])
+@pytest.mark.parametrize(
+    "text",
+    ["stop", "hang on", "stop it right there", "no that's wrong", "sorry what did you say", "I want that", "why"],
+)
 def test_soft_words_for_the_agent_cut(text: str) -> None:
     steps = [agent(0), voice(1), level(1.3, -7.0), final(1.8, text)]
     assert any(isinstance(command, Cut) for _, command in play(steps))
+
+
+def test_a_remark_stays_one_when_it_gets_a_little_louder() -> None:
+    steps = [agent(0), voice(1), level(1.3, -6.0), interim(1.7, "your shoes are"), level(1.8, -4.0)]
+    assert play([*steps, final(2, "your shoes are in the hall")])[-1] == (2, withheld("aside"))
+    steps[-1] = level(1.8, -2.0)
+    assert play([*steps, final(2, "your shoes are in the hall")])[-1] == (2, passed("speech"))
 
 
 def test_a_long_speech_is_no_remark_however_soft() -> None:
@@ -482,6 +523,11 @@ def test_remarks_can_be_left_to_cut() -> None:
 def test_an_echo_does_not_lower_the_voice_and_its_text_is_nobodys() -> None:
     steps = [agent(0), says(0.5, "We open at nine"), voice(1, echo=True), interim(1.5, "open at nine"), quiet(2)]
     assert play(steps) == [(1.5, withheld("echo"))]
+
+
+def test_an_echo_does_not_keep_the_voice_low() -> None:
+    steps = [agent(0), voice(1), quiet(1.6), voice(1.62, echo=True), quiet(4)]
+    assert play(steps) == [(1, Duck()), (1.92, Restore("wordless"))]
 
 
 def test_an_echo_that_is_known_late_raises_the_voice_again() -> None:

@@ -163,7 +163,6 @@ class _Breath:
     ended_at: float | None = None
     heard: RestoreReason = "wordless"
     "what its words are taken for so far"
-    worded: bool = False
     passed: bool = False
     "words of it were passed on, or a cut was made for it: whatever follows belongs to them"
     undecided_since: float | None = None
@@ -229,7 +228,7 @@ class Overlap:
         """The voice detector hears a voice. `echo`: it is what the agent is playing; may be told again, corrected."""
         if self._voice and self._breath is not None:
             return self._echo_judged(now, echo)
-        self._told_at, self._voice = now, True
+        self._voice = True
         last = self._breath
         silent_since = last.ended_at if last is not None else None
         quiet = silent_since is not None and now - silent_since >= self._settings.quiet_seconds
@@ -259,7 +258,7 @@ class Overlap:
             breath.echoed = (text, final)
             return Verdict(False, "echo")
         if self._words.kind(text) != "nothing":
-            breath.worded, self._wordless_since = True, now
+            self._wordless_since = now
         if self._cut or not self._speaking:
             return self._judge_after_speech(now, breath, text, final=final)
         verdict = self._judge(now, breath, text, final=final)
@@ -400,8 +399,7 @@ class Overlap:
             if quiet_from is not None:
                 wait = settings.restore_seconds if breath.heard == "wordless" else 0.0
                 coming.append((quiet_from + wait, Restore(breath.heard)))
-            mute = not settings.interims and breath.over_agent and not breath.worded
-            if mute and quiet_from is None and self.policy == "duck_then_cut":
+            if not settings.interims and breath.over_agent and quiet_from is None and self.policy == "duck_then_cut":
                 coming.append((breath.started_at + settings.voiced_cut_seconds, Cut("voice")))
         return min(coming, key=lambda pending: pending[0], default=None)
 
