@@ -423,6 +423,31 @@ def test_some_beginnings_are_for_the_agent(text: str) -> None:
     assert EN.addressed(text)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Hi!"),
+        ("en", "Oh, hello there."),
+        ("en", "hey there, good morning"),
+        ("de", "Ja, guten Tag."),
+        ("fr", "Allô ?"),
+        ("ja", "もしもし、こんにちは"),
+        ("zh", "喂，你好"),
+        ("ko", "네, 안녕하세요"),
+        ("ar", "السلام عليكم"),
+        ("hi", "नमस्ते"),
+        ("es", "Hola, buenas."),
+    ],
+)
+def test_a_greeting_greets(language: str, text: str) -> None:
+    assert Backchannels(lexicon_of(language)).greets(text)
+
+
+@pytest.mark.parametrize("text", ["hello can you hear me", "yes", "", "morning Dave", "hello hello what"])
+def test_other_words_do_not_greet(text: str) -> None:
+    assert not EN.greets(text)
+
+
 # --- questions ---
 
 ASKED: dict[str, tuple[list[str], list[str]]] = {
@@ -649,6 +674,7 @@ def test_no_text_is_too_strange(language: str, text: str, other: str) -> None:
     words.may_become(text)
     words.answers(text)
     words.addressed(text)
+    words.greets(text)
     words.asks(text, other)
     words.repeats(text, other)
 

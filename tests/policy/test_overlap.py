@@ -172,6 +172,21 @@ def test_a_hesitation_decides_nothing() -> None:
     ]
 
 
+def test_a_greeting_does_not_interrupt_the_agents_own() -> None:
+    steps = [agent(0, "greeting"), voice(1), interim(1.4, "Hello."), final(1.6, "Hello, good morning."), quiet(1.7)]
+    assert play(steps)[1:] == [
+        (1.4, withheld("backchannel")),
+        (1.6, Restore("backchannel")),
+        (1.6, withheld("backchannel")),
+    ]
+    assert play([agent(0, "greeting"), voice(1), hush(1.5), final(1.6, "Hello.")])[-1] == (1.6, withheld("backchannel"))
+
+
+def test_a_greeting_interrupts_any_other_speech_and_more_than_a_greeting_interrupts_the_agents() -> None:
+    assert (1.4, Cut("speech")) in play([agent(0), voice(1), interim(1.4, "Hello.")])
+    assert (1.4, Cut("speech")) in play([agent(0, "greeting"), voice(1), interim(1.4, "Hello, I want a table")])
+
+
 # --- words that cut ---
 
 

@@ -69,6 +69,7 @@ class Lexicon:
     perhaps_aside: Phrases
     "said to somebody else if softly, or with a name"
     names: Phrases
+    greetings: Phrases
     addressed: Phrases
     "what speech that is meant for the agent begins with"
     openers: Phrases
@@ -97,8 +98,8 @@ class Lexicon:
 
 
 _LISTS = (
-    "yes", "no", "listener", "hesitation", "repair", "stop", "surely_aside", "perhaps_aside", "names", "addressed",
-    "openers", "subjects", "offers", "tags", "question_words",
+    "yes", "no", "listener", "hesitation", "repair", "stop", "surely_aside", "perhaps_aside", "names", "greetings",
+    "addressed", "openers", "subjects", "offers", "tags", "question_words",
 )  # fmt: skip
 _KEYS = frozenset({*_LISTS, "spaced", "endings", "question_word_first"})
 
@@ -197,6 +198,12 @@ class Backchannels:
         if any(self._matched(words, at, lexicon.perhaps_aside) for at in range(len(words))):
             return "surely" if named else "perhaps"
         return "perhaps" if named else "no"
+
+    def greets(self, text: str) -> bool:
+        """Whether it is a greeting and no more than that."""
+        words = self._words(text)
+        greeting = any(self._matched(words, at, self._lexicon.greetings) for at in range(len(words)))
+        return greeting and len(words) in self._reach(words, self._listening | self._lexicon.greetings)
 
     def addressed(self, text: str) -> bool:
         """Whether it begins like something that is meant for the agent, not for somebody else in the room."""

@@ -55,6 +55,10 @@ class Words(Protocol):
         """Whether these words are said to somebody else in the room."""
         ...
 
+    def greets(self, text: str) -> bool:
+        """Whether it is a greeting and no more than that."""
+        ...
+
     def addressed(self, text: str) -> bool:
         """Whether it begins like something that is meant for the agent."""
         ...
@@ -156,6 +160,8 @@ class _Breath:
     "it began while the agent was speaking"
     asked: bool
     "the agent had just asked something that a listener's word answers"
+    greeted: bool
+    "the agent was greeting: a greeting is no more than a listener's word"
     echo: bool = False
     echoed: tuple[str, bool] | None = None
     "the last text that was taken for an echo, and whether it was final"
@@ -304,7 +310,7 @@ class Overlap:
 
     def _judge(self, now: float, breath: _Breath, text: str, *, final: bool) -> Verdict:
         """A text that comes while the agent is speaking."""
-        kind = self._words.kind(text)
+        kind = self._kind(breath, text)
         if kind == "nothing":
             return Verdict(False, "nothing")
         reason: Literal["stop", "speech", "answer"] = "stop" if kind == "stop" else "speech"
@@ -325,7 +331,7 @@ class Overlap:
     def _judge_after_speech(self, now: float, breath: _Breath, text: str, *, final: bool) -> Verdict:
         """A text that comes when the agent is silent, or has just been told to stop: everything is a turn of the
         caller's, except a listener's word that was said while the agent spoke."""
-        listener = breath.over_agent and not breath.asked and self._words.kind(text) == "backchannel"
+        listener = breath.over_agent and not breath.asked and self._kind(breath, text) == "backchannel"
         if not breath.passed and listener and not self._closes(breath, text):
             if final:
                 breath.withheld.append((now, text))
@@ -334,10 +340,13 @@ class Overlap:
         breath.passed = breath.passed or breath.over_agent
         return Verdict(True, "cut" if self._cut else "agent_silent")
 
+    def _kind(self, breath: _Breath, text: str) -> Kind:
+        return "backchannel" if breath.greeted and self._words.greets(text) else self._words.kind(text)
+
     def _closes(self, breath: _Breath, text: str) -> bool:
         stopped_at = self._agent_stopped_at
         last_moment = stopped_at is not None and breath.started_at >= stopped_at - self._settings.closing_seconds
-        return last_moment and self._words.answers(text)
+        return last_moment and (self._words.answers(text) or self._words.greets(text))
 
     def _keep(self, now: float, breath: _Breath, text: str) -> None:
         """A final that is withheld: the caller has said what he said."""
@@ -477,4 +486,5 @@ class Overlap:
 
     def _new_breath(self, now: float) -> _Breath:
         asked = self._asked_until is not None and (now <= self._asked_until or not self._speaking)
-        return _Breath(now, over_agent=self._speaking and not self._cut, asked=asked)
+        over_agent = self._speaking and not self._cut
+        return _Breath(now, over_agent, asked, greeted=over_agent and self._situation == "greeting")
