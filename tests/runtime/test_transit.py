@@ -75,6 +75,12 @@ def test_a_caller_of_whom_nothing_is_known_is_taken_to_be_like_ourselves_and_les
     assert unknown.uncertainty_seconds > known.uncertainty_seconds
 
 
+def test_our_own_long_jitter_buffer_is_not_assumed_of_the_caller() -> None:
+    usual, long = estimate(0.02, 0.04, CallerSide()), estimate(0.02, 0.2, CallerSide())
+    assert long.in_seconds == pytest.approx(usual.in_seconds + 0.16)
+    assert long.out_seconds == pytest.approx(usual.out_seconds)
+
+
 def test_before_the_first_look_the_floor_is_assumed() -> None:
     transit = estimate(None, None, CallerSide())
     assert 0.07 < transit.in_seconds + transit.out_seconds < 0.1

@@ -49,6 +49,9 @@ _UNKNOWN_LEG_SECONDS = 0.050
 "the caller's client answers no RPC: his network may be this much slower than ours"
 _UNKNOWN_BUFFER_SECONDS = 0.020
 "his client does not tell its jitter buffer: it may hold a packet more than ours"
+_USUAL_BUFFER_SECONDS = 0.040
+"""More than this is not assumed of it: ours grows with the gaps in a microphone's unbroken stream, and his was seen not
+to follow, as the first sound after a silence meets an empty buffer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def estimate(round_trip_seconds: float | None, jitter_buffer: float | None, call
         uncertainty += _UNKNOWN_LEG_SECONDS
     playout = caller.playout_seconds
     if playout is None:
-        playout = buffer
+        playout = min(buffer, _USUAL_BUFFER_SECONDS)
         uncertainty += _UNKNOWN_BUFFER_SECONDS
     return Transit(
         in_seconds=IN_SECONDS + one_way + buffer + (caller.capture_seconds or 0.0),
