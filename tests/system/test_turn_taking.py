@@ -27,6 +27,7 @@ def speech(kind: str, text: str) -> Speech:
 
 
 QUESTION = speech("turn", "what are your opening hours")
+SHORT_QUESTION = speech("turn", "can you repeat that please")
 MM_HMM = speech("backchannel", "mm-hmm")
 STOP = speech("interruption", "stop")
 COUGH = next(one for one in MATERIAL.speeches if one.name.startswith("noise-cough"))
@@ -35,6 +36,7 @@ COUGH = next(one for one in MATERIAL.speeches if one.name.startswith("noise-coug
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def rig() -> AsyncIterator[Rig]:
     async with Rig(Options(systems=("ours",), greeting_words=24)) as running:
+        running.replies.long_after([QUESTION])
         yield running
 
 
@@ -90,8 +92,7 @@ async def test_a_stop_stops_and_is_answered(rig: Rig, greeting: bool) -> None:
 
 
 async def test_the_reported_latency_is_the_sum_of_its_parts(rig: Rig, seat: Seat) -> None:
-    rig.replies.words = 6
-    said = await seat.say(QUESTION)
+    said = await seat.say(SHORT_QUESTION)
     await seat.line.until(lambda: seat.ear.onset_after(said.ended_at), 15)
     await seat.line.until(lambda: any(event.body.get("first_audio_ms") for event in seat.line.events), 5)
     reported = next(event.body for event in seat.line.events if event.body.get("first_audio_ms"))
@@ -101,7 +102,6 @@ async def test_the_reported_latency_is_the_sum_of_its_parts(rig: Rig, seat: Seat
 
 async def test_a_caller_who_goes_on_is_not_talked_over(rig: Rig, seat: Seat) -> None:
     """He pauses within his sentence, and goes on while the reply to its first half may be on its way."""
-    rig.replies.words = 6
     halves = MATERIAL.of_kind("turn")
     halting = max(
         (one for one in halves if one.longest_pause_seconds <= 0.6), key=lambda one: one.longest_pause_seconds
