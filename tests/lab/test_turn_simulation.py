@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from voiceworker.lab.speech import Speech, SpokenWord
@@ -15,6 +16,7 @@ from voiceworker.lab.turn_simulation import (
     Outcome,
     Rule,
     Trace,
+    noise_events,
     outcome,
     summary,
     table,
@@ -47,6 +49,14 @@ def test_the_framework_asks_and_hears_the_end_in_the_eighth_silent_window() -> N
 def test_a_loud_window_in_a_silence_makes_it_begin_again() -> None:
     events = voice_events([1.0] * 4 + [0.0] * 7 + [1.0] + [0.0] * 9)
     assert kinds(events) == [("sound", 2), ("hush", 12), ("blip", 13), ("hush", 20), ("end", 20)]
+
+
+def test_a_sound_in_a_silence_is_noticed_before_the_voice_detector_knows() -> None:
+    loud = np.tile(np.array([5000, -5000], np.int16), 6000)  # half a second
+    samples = np.concatenate([loud, np.zeros(12000, np.int16), loud])
+    voice = [Event(0.1, "sound"), Event(0.756, "hush"), Event(0.756, "end"), Event(1.1, "sound")]
+    noises = [round(event.at, 2) for event in noise_events(samples, voice)]
+    assert noises == [1.02, 1.04, 1.06, 1.08]
 
 
 def test_interims_grow_and_a_pause_makes_a_final() -> None:
@@ -95,7 +105,7 @@ def test_both_rules_wait_for_the_final_transcript() -> None:
 
 
 def test_a_turn_taken_in_a_pause_is_counted_there_and_the_next_after_the_end() -> None:
-    trace = Trace(NUMBER, (), lambda _at: 0.5)
+    trace = Trace(NUMBER, (), lambda _at: 0.5, np.zeros(0, np.int16))
     assert trace.pauses == [(0.8, 1.6)]
     assert outcome(trace, [1.2, 2.5]) == Outcome("a turn", 1, 1, 0.5)
     assert outcome(trace, [2.2]) == Outcome("a turn", 1, 0, pytest.approx(0.2))  # type: ignore[arg-type]

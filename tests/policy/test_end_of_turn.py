@@ -31,6 +31,8 @@ SETTINGS = EndOfTurnSettings(
     rhythm_seconds=0.15,
     words_seconds=1.5,
     sound_seconds=1.0,
+    hold_seconds=0.12,
+    longest_hold_seconds=0.3,
 )
 LONGEST_SECONDS = 2.0
 Event = Callable[[EndOfTurn, float], None]
@@ -43,6 +45,10 @@ def hush(turn: EndOfTurn, now: float) -> None:
 
 def sound(turn: EndOfTurn, now: float) -> None:
     turn.speech_resumed(now)
+
+
+def noise(turn: EndOfTurn, now: float) -> None:
+    turn.sound_suspected(now)
 
 
 def taken(turn: EndOfTurn, now: float) -> None:
@@ -241,6 +247,18 @@ def test_a_turn_is_taken_once() -> None:
     assert commits(steps) == [1.3]
 
 
+def test_a_caller_who_has_just_gone_on_is_not_talked_over() -> None:
+    steps: list[Step] = [(0, sound), (1.2, hush), (1.2, final("complete")), (1.65, noise), (1.75, sound)]
+    assert commits(steps) == []
+
+
+def test_a_noise_that_turns_out_to_be_none_costs_little() -> None:
+    quiet: list[Step] = [(0, sound), (1.2, hush), (1.2, final("complete"))]
+    assert commits([*quiet, (1.65, noise)]) == [1.77]
+    assert commits([*quiet, *((1.6 + n / 50, noise) for n in range(100))]) == [1.9]
+    assert commits([*quiet, (1.3, noise)]) == [1.7]
+
+
 # --- properties ---
 
 _completenesses: st.SearchStrategy[Completeness] = st.sampled_from(
@@ -250,6 +268,7 @@ _events = st.one_of(
     st.just(hush),
     st.just(sound),
     st.just(taken),
+    st.just(noise),
     st.builds(lambda completeness, in_groups: final(completeness, in_groups=in_groups), _completenesses, st.booleans()),
     st.builds(
         lambda completeness, any_final: interim(completeness, any_final=any_final), _completenesses, st.booleans()

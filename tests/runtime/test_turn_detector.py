@@ -57,8 +57,10 @@ class Caller:
         samples = read_speech(path)
         size = SAMPLE_RATE // 50
         for start in range(0, len(samples) - size, size):
-            part = np.ascontiguousarray(samples[start : start + size])
-            self.stream.push_audio(rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, size))
+            self.hears(samples[start : start + size])
+
+    def hears(self, samples: Samples) -> None:
+        self.stream.push_audio(rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE, 1, len(samples)))
 
 
 @asynccontextmanager
@@ -153,6 +155,18 @@ async def test_a_taken_turn_leaves_no_words_behind() -> None:
         caller.stream.flush("turn committed")
         assert caller.detector.turn_text == ""
         assert not caller.stream.predict().done()
+
+
+async def test_a_sound_in_the_silence_holds_the_turn_until_it_is_known_what_it_is() -> None:
+    async with call() as caller:
+        caller.says(GOODBYE)
+        for _ in range(10):
+            caller.hears(np.zeros(480, np.int16))
+        answer = caller.stream.predict()
+        caller.hears(np.full(480, 3000, np.int16))
+        caller.detector.heard("thanks bye", final=True)
+        assert not answer.done()
+        assert await ended(answer)
 
 
 async def test_a_second_question_supersedes_the_first() -> None:

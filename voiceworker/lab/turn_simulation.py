@@ -26,6 +26,7 @@ from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech, room_noise
 from voiceworker.lab.speech import Speech, SpokenWord
 from voiceworker.policy.eagerness import Eagerness, turn_timing
 from voiceworker.policy.end_of_turn import AskModel, Commit, EndOfTurn, EndOfTurnSettings, Words, likelihood
+from voiceworker.policy.onset import Onset
 from voiceworker.policy.utterances import ANYTHING, Expectation, read_utterance
 
 _MODEL_RATE = 16_000
@@ -34,9 +35,9 @@ _LEAD_SECONDS = 0.5
 _TAIL_SECONDS = 4.0
 "longer than the framework's longest wait"
 
-EventKind = Literal["sound", "blip", "hush", "end", "words", "final"]
+EventKind = Literal["sound", "blip", "hush", "end", "noise", "words", "final"]
 """Of the voice detector: sound = START_OF_SPEECH, blip = one loud window in a silence, hush = the framework calls
-`predict`, end = END_OF_SPEECH. Of the recogniser: words = interim, final."""
+`predict`, end = END_OF_SPEECH; noise = a frame in a silence is loud. Of the recogniser: words = interim, final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Trace:
     "of voice, one for each window of 32 ms, beginning `_LEAD_SECONDS` before the speech"
     score: Callable[[float], float]
     "the model's probability at a moment"
+    samples: Samples
+    "24 kHz, beginning `_LEAD_SECONDS` before the speech"
 
     @property
     def pauses(self) -> list[tuple[float, float]]:
@@ -121,6 +124,23 @@ def voice_events(
             if speaking and silence >= settings.silence_seconds:
                 speaking = False
                 events.append(Event(now, "end"))
+    return events
+
+
+def noise_events(samples: Samples, voice: Iterable[Event], *, began: float = 0.0) -> list[Event]:
+    """The frames of 20 ms in which something begins to sound in a silence; `voice` are the detector's events."""
+    events: list[Event] = []
+    pending, onset, size = sorted(voice, key=lambda event: event.at), Onset(), SAMPLE_RATE // 50
+    for start in range(0, len(samples) - size + 1, size):
+        now = began + (start + size) / SAMPLE_RATE
+        while pending and pending[0].at <= now:
+            match pending.pop(0).kind:
+                case "hush":
+                    onset.silence_began()
+                case "sound" | "blip":
+                    onset.silence_ended()
+        if onset.hear(samples[start : start + size], SAMPLE_RATE):
+            events.append(Event(now, "noise"))
     return events
 
 
@@ -198,7 +218,7 @@ class FrameworkRule:
             case "final":
                 self._text = f"{self._text} {event.text}".strip()
                 self._run(event.at)
-            case "words":
+            case "words" | "noise":
                 pass
 
     def _run(self, now: float) -> None:
@@ -250,6 +270,8 @@ class OurRule:
                 self._policy.silence_started(event.at, began_at=self._silent_since)
             case "end":
                 self._speaking = False
+            case "noise":
+                self._policy.sound_suspected(event.at)
             case "words":
                 self._interim = event.text
                 self._judge(event.at)
@@ -369,7 +391,8 @@ def summary(rule: str, outcomes: Sequence[Outcome]) -> Summary:
 
 def trace(speech: Speech) -> Trace:
     """Runs the voice detector over the file, and makes the model ready to be asked."""
-    samples = _at_model_rate(read_speech(speech.path))
+    heard = _in_a_room(read_speech(speech.path))
+    samples = _at_model_rate(heard)
     detector = VAD()
     windows = (samples[start : start + VAD_WINDOW_SAMPLES] for start in range(0, len(samples), VAD_WINDOW_SAMPLES))
     probabilities = tuple(float(detector.predict(w)) for w in windows if len(w) == VAD_WINDOW_SAMPLES)
@@ -380,16 +403,18 @@ def trace(speech: Speech) -> Trace:
         end = round((at + _LEAD_SECONDS) * _MODEL_RATE)
         return float(model.predict(np.ascontiguousarray(samples[max(0, end - EOT_MAX_SAMPLES) : end])))
 
-    return Trace(speech, probabilities, score)
+    return Trace(speech, probabilities, score, heard)
+
+
+def _in_a_room(samples: Samples) -> Samples:
+    """With noise before, under and after the speech."""
+    lead, tail = (np.zeros(int(seconds * SAMPLE_RATE), np.int16) for seconds in (_LEAD_SECONDS, _TAIL_SECONDS))
+    whole = np.concatenate([lead, samples, tail]).astype(np.int32)
+    return np.clip(whole + np.resize(room_noise(), len(whole)), -32768, 32767).astype(np.int16)
 
 
 def _at_model_rate(samples: Samples) -> Samples:
-    """With a room around it: noise before, under and after the speech."""
-    lead, tail = (np.zeros(int(seconds * SAMPLE_RATE), np.int16) for seconds in (_LEAD_SECONDS, _TAIL_SECONDS))
-    whole = np.concatenate([lead, samples, tail]).astype(np.int32)
-    noise = np.resize(room_noise(), len(whole))
-    mixed = np.clip(whole + noise, -32768, 32767) / 32768
-    resampled: Samples = np.round(soxr.resample(mixed, SAMPLE_RATE, _MODEL_RATE) * 32767).astype(np.int16)
+    resampled: Samples = np.round(soxr.resample(samples / 32768, SAMPLE_RATE, _MODEL_RATE) * 32767).astype(np.int16)
     return resampled
 
 
@@ -402,7 +427,9 @@ def judge(
 ) -> Summary:
     outcomes = []
     for one in traces:
-        events = voice_events(one.probabilities, voice, began=-_LEAD_SECONDS) + word_events(one.speech.words, delays)
+        heard = voice_events(one.probabilities, voice, began=-_LEAD_SECONDS)
+        noises = noise_events(one.samples, heard, began=-_LEAD_SECONDS)
+        events = [*heard, *noises, *word_events(one.speech.words, delays)]
         moments = taken_at(events, make(one), one.speech.seconds + _TAIL_SECONDS)
         outcomes.append(outcome(one, moments))
     return summary(name, outcomes)

@@ -66,6 +66,11 @@ class EndOfTurnSettings:
     first_words_seconds: float = 0.2
     "words that come sooner after a sound began are those of the sound before it"
 
+    hold_seconds: float = 0.12
+    "after a sound in the silence: so long a voice detector needs to tell whether it is a voice"
+    longest_hold_seconds: float = 0.3
+    "of one noise: had it been a voice, its detector would have said so"
+
     def paced(self, pace: float) -> EndOfTurnSettings:
         """The same with every bound `pace` times as long: below 1 is more eager, above it more patient."""
         return replace(
@@ -148,6 +153,9 @@ class _Silence:
     "how many of the moments for asking the model have passed"
     asking: bool = False
     likelihood: float | None = None
+    suspected_at: float | None = None
+    "when the last noise in it began"
+    held_until: float = float("-inf")
     committed: bool = False
 
 
@@ -187,6 +195,16 @@ class EndOfTurn:
             self._longest_pause = max(self._longest_pause, now - self._silence.began_at)
         self._silence = None
 
+    def sound_suspected(self, now: float) -> None:
+        """Something begins to sound in the silence; it is not known yet to be speech."""
+        self._pass(now)
+        silence, settings = self._silence, self.settings
+        if silence is None:
+            return
+        if silence.suspected_at is None or now > silence.held_until + settings.hold_seconds:
+            silence.suspected_at = now
+        silence.held_until = min(now + settings.hold_seconds, silence.suspected_at + settings.longest_hold_seconds)
+
     def words_heard(self, now: float, words: Words) -> None:
         """The recognised text of the turn has changed."""
         self._pass(now)
@@ -216,7 +234,7 @@ class EndOfTurn:
         if silence is None or silence.committed:
             return []
         commit_at = self._commit_at(silence)
-        if commit_at is not None and now >= commit_at:
+        if commit_at is not None and now >= max(commit_at, silence.held_until):
             silence.committed = True
             reason = self._words.reason if self._words is not None else ""
             return [Commit(now - silence.began_at, reason, silence.likelihood)]
@@ -233,7 +251,10 @@ class EndOfTurn:
         silence = self._silence
         if silence is None or silence.committed:
             return None
-        moments = [at for at in (self._commit_at(silence), self._ask_at(silence)) if at is not None]
+        commit_at, ask_at = self._commit_at(silence), self._ask_at(silence)
+        if commit_at is not None:
+            commit_at = max(commit_at, silence.held_until)
+        moments = [at for at in (commit_at, ask_at) if at is not None]
         return max(min(moments), self._now) if moments else None
 
     def _ask_at(self, silence: _Silence) -> float | None:

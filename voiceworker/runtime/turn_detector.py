@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 
+import numpy as np
 from livekit import rtc
 from livekit.agents import APIConnectOptions, LanguageCode, inference
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
@@ -22,6 +23,7 @@ from livekit.agents.voice.turn import (
 )
 
 from voiceworker.policy.end_of_turn import AskModel, Commit, EndOfTurn, EndOfTurnSettings, Words, likelihood
+from voiceworker.policy.onset import Onset
 from voiceworker.policy.utterances import ANYTHING, Expectation, expected_answer, read_utterance
 from voiceworker.runtime.tasks import Tasks
 
@@ -143,6 +145,7 @@ class EndOfTurnStream:
         self._silences = 0
         "counts the calls of `predict`: an answer of the model belongs to one of them"
         self._silent_since = 0.0
+        self._onset = Onset()
         self._tasks = Tasks()
 
     @property
@@ -180,18 +183,21 @@ class EndOfTurnStream:
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._silent_since = now - SILENCE_BEFORE_PREDICT_SECONDS
         self._policy.silence_started(now, began_at=self._silent_since)
+        self._onset.silence_began()
         self.drive()
         return answer
 
     def cancel_inference(self, *, timed_out: bool = False) -> None:
         """The caller goes on, or the framework has stopped waiting."""
         self._policy.speech_resumed(_now())
+        self._onset.silence_ended()
         self._inner.cancel_inference(timed_out=timed_out)
         self._drop()
 
     def flush(self, reason: str | None = None) -> None:
         """The turn was taken, or dropped."""
         self._policy.turn_over(_now())
+        self._onset.silence_ended()
         self._detector.turn_over()
         self._inner.flush(reason)
         self._drop()
@@ -240,6 +246,8 @@ class EndOfTurnStream:
 
     def push_audio(self, frame: rtc.AudioFrame) -> None:
         self._inner.push_audio(frame)
+        if self._onset.hear(np.frombuffer(frame.data, np.int16), frame.sample_rate * frame.num_channels):
+            self._policy.sound_suspected(_now())
 
     def end_input(self) -> None:
         self._inner.end_input()
