@@ -32,6 +32,8 @@ SETTINGS = SpeculationSettings(
     silence_seconds=0.1,
     allowance_requests=0.0,
     wasted_on_interims_share=0.15,
+    wasted_tokens_share=0.15,
+    wasted_characters_share=0.05,
     recognition_seconds=0.1,
     shortest_word_seconds=0.1,
     silence_for_doubt_seconds=2.0,
@@ -388,6 +390,22 @@ def test_whatever_happens_the_budget_is_kept_and_no_words_are_coming(
         assert lost <= SETTINGS.wasted_tokens_share * driver.useful + 2 * REQUEST
         lost = driver.wasted_characters + sum(driver.running.values())
         assert lost <= SETTINGS.wasted_characters_share * driver.useful_characters + 2 * CLAUSE
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=30, max_size=60))
+def test_by_its_own_settings_a_call_of_thirty_turns_keeps_the_promised_budget(turns: list[tuple[bool, bool]]) -> None:
+    driver = Driver(SpeculationSettings())
+    driver.happen(("hush",))
+    for place, (hit, final_at_once) in enumerate(turns):
+        driver.wait(1.0)
+        driver.happen(("final" if final_at_once else "interim", f"words {place}", Completeness.COMPLETE))
+        driver.do()
+        driver.happen(("reused" if hit else "discarded",))
+        if not hit:
+            driver.use(CLAUSE)
+        driver.happen(("committed",))
+    assert driver.wasted <= 0.15 * driver.useful + REQUEST
+    assert driver.wasted_characters <= 0.05 * driver.useful_characters + CLAUSE
 
 
 @given(st.lists(st.booleans(), min_size=200, max_size=200))

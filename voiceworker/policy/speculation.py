@@ -52,12 +52,12 @@ class SpeculationSettings:
     silence_for_doubt_seconds: float = 2.0
     "so much longer a silence is asked for what evidence lacks to certainty: 0.2 s for each tenth"
     attempts_per_turn: int = 3
-    wasted_tokens_share: float = 0.15
-    "LLM tokens thrown away, as a share of those used"
-    wasted_on_interims_share: float = 0.075
+    wasted_tokens_share: float = 0.12
+    "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of thirty turns"
+    wasted_on_interims_share: float = 0.06
     "no attempt on an interim transcript beyond this: it saves less than one on a final, and is wrong more often"
-    allowance_requests: float = 5.0
-    "for attempts on finals so many requests count as used already: else the first mistake forbids the next six turns"
+    allowance_requests: float = 4.0
+    "for attempts on finals so many requests count as used already: else the first mistake forbids the next seven turns"
     wasted_characters_share: float = 0.05
     "TTS characters thrown away, as a share of those used"
     largest_prompt_tokens: int = 20_000

@@ -1,8 +1,8 @@
 """Prepares replies before the caller's turn is over: the driver of policy/speculation.py.
 
-The framework's preemptive generation is the engine. `speculate` stands in the agent's `stt_node` and adds the
-PREFLIGHT_TRANSCRIPT events that start it; `thinking` stands in `llm_node`, `speaking` in `tts_node`: they hold back
-what the policy has not granted until the turn is committed, and count what each reply has cost.
+The framework's preemptive generation is the engine. `speculate` and `listening` stand in the agent's
+`stt_node` and add the PREFLIGHT_TRANSCRIPT events that start it; `thinking` stands in `llm_node`, `synthesizing` in
+`tts_node`: they hold back what the policy has not granted until the turn is committed, and count what each reply costs.
 
 The session has to be made with `PREEMPTIVE_GENERATION`: the limits are the policy's.
 """
@@ -10,13 +10,12 @@ The session has to be made with `PREEMPTIVE_GENERATION`: the limits are the poli
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from livekit import rtc
@@ -27,22 +26,19 @@ from livekit.agents import (
     llm,
     stt,
 )
-from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, FlushSentinel, TimedString
-from livekit.agents.utils import is_given
+from livekit.agents.types import FlushSentinel
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.turn import PreemptiveGenerationOptions
 
 from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead, VoiceLevel
 from voiceworker.runtime.event_inbox import EventInbox
-from voiceworker.runtime.piecewise import speak_in_pieces
-from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.piecewise import Frames, speak_in_pieces
 
 PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
     enabled=True, preemptive_tts=True, max_retries=1000, max_speech_duration=3600.0
 )
 
 Chunk = llm.ChatChunk | str | FlushSentinel
-Frames = AsyncGenerator[rtc.AudioFrame, None]
 
 _CHARACTERS_PER_TOKEN = 4.0
 "OpenAI's rule of thumb for English, until the first answer has told better"
@@ -89,16 +85,8 @@ _reply: ContextVar[_Reply | None] = ContextVar("reply", default=None)
 "whose llm_node or tts_node is running: set when the framework makes the speech, inherited by the speech's tasks"
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    error: Exception | None
-
-
 class _Woken:
     """Something has changed besides the transcript."""
-
-
-_T = TypeVar("_T")
 
 
 class Speculator:
@@ -329,22 +317,11 @@ class Speculator:
                     reply.tokens = before + tokens
                 yield chunk
 
-    async def speaking(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
-        """The text for the TTS: at most the first clause before the turn is committed; its characters are counted."""
-        reply = _reply.get()
-        if reply is None:  # of a session that is not attached
-            gated = first_clause_gate(text, _at_once)
-        else:
-            await reply.may_synthesize()
-            gated = reply.counted(first_clause_gate(text, reply.opened.wait))
-        async with aclosing(gated) as parts:
-            async for part in parts:
-                yield part
-
     async def synthesizing(
         self, text: AsyncIterable[str], synthesize: Callable[[AsyncIterable[str]], Frames]
     ) -> Frames:
-        """The speech of `synthesize` for `text`, the first clause first: use this or `speaking`, not both."""
+        """The speech of `synthesize` for `text`: before the turn is committed at most its first clause, and that only
+        where the policy grants it; the characters are counted."""
         reply = _reply.get()
         if reply is None:
             speech = speak_in_pieces(text, _at_once, synthesize)
@@ -362,16 +339,6 @@ class Speculator:
 
 async def _at_once() -> None:
     """The turn needs no waiting for."""
-
-
-async def _fill(put: Callable[[_T | _Ended], None], items: AsyncIterable[_T]) -> None:
-    error: Exception | None = None
-    try:
-        async for item in items:
-            put(item)
-    except Exception as failure:  # not handled but carried over, to be raised where the items are read
-        error = failure
-    put(_Ended(error))
 
 
 def _length(chunk: Chunk) -> int:
@@ -396,152 +363,3 @@ def _characters(context: llm.ChatContext) -> int:
             case _:
                 pass
     return count
-
-
-# --- the first clause ---
-
-_SHORTEST_CLAUSE = 10
-"characters: less is often no clause (Dr. , No. ), and is over before the rest is synthesized"
-
-_LONGEST_CLAUSE = 80
-"characters: without any mark so much goes ahead, up to the end of a word"
-
-_CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*(?=\s)|[。，！？；：、।॥]["”’」』）]*""")
-
-
-async def first_clause_gate(
-    text: AsyncIterable[str], opened: Callable[[], Awaitable[object]]
-) -> AsyncGenerator[str, None]:
-    """Passes the first clause of `text` as it comes, and the rest after `opened()` has returned."""
-    clause, rest = split_first_clause(text)
-    async for part in clause:
-        yield part
-    await opened()
-    async for part in rest:
-        yield part
-
-
-async def first_clause_first(
-    text: AsyncIterable[str],
-    opened: Callable[[], Awaitable[object]],
-    synthesize: Callable[[AsyncIterable[str]], Frames],
-) -> Frames:
-    """The first clause and the rest of `text` (after `opened()`), each synthesized as an utterance of its own.
-
-    A TTS begins when its input ends, or when it has seen the beginning of a second sentence: so a clause that is to
-    be heard early, or ahead of the turn, has to be an input of its own. The rest is synthesized while the clause is
-    handed on; word times go on where the clause ends.
-    """
-    clause, rest = split_first_clause(text)
-    clause_read = asyncio.Event()
-    frames: asyncio.Queue[rtc.AudioFrame | _Ended] = asyncio.Queue()
-
-    async def read_clause() -> AsyncGenerator[str, None]:
-        async for part in clause:
-            yield part
-        clause_read.set()
-
-    async def synthesize_rest() -> Frames:
-        await clause_read.wait()
-        await opened()
-        if (speakable := await _if_speakable(rest)) is not None:
-            async with aclosing(synthesize(speakable)) as more:
-                async for frame in more:
-                    yield frame
-
-    tasks = Tasks()
-    tasks.spawn(_fill(frames.put_nowait, synthesize_rest()), "rest of the reply")
-    try:
-        seconds = 0.0
-        async with aclosing(synthesize(read_clause())) as first:
-            async for frame in first:
-                seconds += frame.duration
-                yield frame
-        clause_read.set()  # also where the TTS has not read to the end
-        while not isinstance(item := await frames.get(), _Ended):
-            yield _later(item, seconds)
-        if item.error is not None:
-            raise item.error
-    finally:
-        await tasks.aclose()
-
-
-def split_first_clause(text: AsyncIterable[str]) -> tuple[AsyncGenerator[str, None], AsyncGenerator[str, None]]:
-    """Two streams, to be read one after the other."""
-    source = aiter(text)
-    remainder = ""
-
-    async def clause() -> AsyncGenerator[str, None]:
-        nonlocal remainder
-        passed = ""
-        async for part in source:
-            end = first_clause_end(passed + part)
-            if end is None:
-                passed += part
-                yield part
-                continue
-            cut = max(0, end - len(passed))
-            remainder = part[cut:]
-            if part[:cut]:
-                yield part[:cut]
-            return
-
-    async def rest() -> AsyncGenerator[str, None]:
-        if remainder:
-            yield remainder
-        async for part in source:
-            yield part
-
-    return clause(), rest()
-
-
-def first_clause_end(text: str) -> int | None:
-    """Where the first clause ends, without the space after it; None while it may go on."""
-    for mark in _CLAUSE_END.finditer(text):
-        if _SHORTEST_CLAUSE <= mark.end() <= _LONGEST_CLAUSE and _is_speakable(text[: mark.end()]):
-            return mark.end()
-    if len(text) <= _LONGEST_CLAUSE:
-        return None
-    space = text.rfind(" ", 0, _LONGEST_CLAUSE)
-    return space if space > 0 else _LONGEST_CLAUSE
-
-
-async def _if_speakable(text: AsyncIterable[str]) -> AsyncGenerator[str, None] | None:
-    """`text`, if there is anything to be said in it: a TTS fails on marks alone."""
-    source, head = aiter(text), ""
-    async for part in source:
-        head += part
-        if _is_speakable(head):
-            break
-    else:
-        return None
-
-    async def whole() -> AsyncGenerator[str, None]:
-        yield head
-        async for part in source:
-            yield part
-
-    return whole()
-
-
-def _is_speakable(text: str) -> bool:
-    return any(character.isalnum() for character in text)
-
-
-def _later(frame: rtc.AudioFrame, seconds: float) -> rtc.AudioFrame:
-    """The frame with its word times moved by `seconds`."""
-    words = frame.userdata.get(USERDATA_TIMED_TRANSCRIPT)
-    if words:
-        frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [_later_word(word, seconds) for word in words]
-    return frame
-
-
-def _later_word(word: TimedString, seconds: float) -> TimedString:
-    return TimedString(
-        word,
-        start_time=word.start_time + seconds if is_given(word.start_time) else word.start_time,
-        end_time=word.end_time + seconds if is_given(word.end_time) else word.end_time,
-        confidence=word.confidence,
-        start_time_offset=word.start_time_offset,
-        speaker_id=word.speaker_id,
-    )
