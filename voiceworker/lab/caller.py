@@ -21,6 +21,7 @@ from voiceworker.lab.conversation import Conversation, Segment, Turn, Utterance
 from voiceworker.lab.invitation import CallSetupError, Invitation
 from voiceworker.lab.microphone import Microphone
 from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.transit import TransitAnswer
 
 logger = logging.getLogger("voiceworker.lab")
 
@@ -76,6 +77,7 @@ class Caller:
         try:
             async with asyncio.timeout(_JOIN_SECONDS):
                 await room.connect(self._invitation.server_url, self._invitation.token)
+                TransitAnswer(room, self._tasks).register()
                 track = rtc.LocalAudioTrack.create_audio_track("caller", self._microphone.source)
                 options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
                 await room.local_participant.publish_track(track, options)

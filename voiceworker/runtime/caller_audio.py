@@ -90,13 +90,18 @@ class CallerAudio:
     def was_spoken_to_us(self) -> None:
         """The present voice belongs to a turn: so loud is he usually."""
         if self._present:
-            self._usual = [*self._usual, median(self._present)][-_KEPT_LEVELS:]
+            self._usual = [*self._usual, _loudness(self._present)][-_KEPT_LEVELS:]
 
     def level_db(self) -> float | None:
         """The present voice against the usual one; None while either is unknown."""
         if not self._present or not self._usual:
             return None
-        return median(self._present) - median(self._usual)
+        return _loudness(self._present) - median(self._usual)
+
+
+def _loudness(levels: list[float]) -> float:
+    """Of a voice with its pauses: the middle of its loudest quarter."""
+    return median(sorted(levels)[-max(1, len(levels) // 4) :])
 
 
 def _level_db(samples: Samples) -> float:

@@ -31,6 +31,8 @@ _ONSET_SECONDS = 0.15
 "the voice detector speaks up this long after a voice began"
 _RELEASE_SECONDS = 0.15
 "after a voice has stopped: a final text comes within this, and makes another reply"
+_LONGEST_HOLD_SECONDS = 1.5
+"a voice that has no word for so long is a noise, which must not keep the agent silent"
 
 _TEXTS = (stt.SpeechEventType.INTERIM_TRANSCRIPT, stt.SpeechEventType.FINAL_TRANSCRIPT)
 
@@ -110,7 +112,8 @@ class OverlapDriver:
 
     def turn_taken(self) -> None:
         """The caller has finished: the reply may be heard."""
-        self._release_hold()
+        self._drop(self._release_timer)
+        self._sink.release()
 
     def _user_state_changed(self, event: UserStateChangedEvent) -> None:
         now = self._clock()
@@ -118,21 +121,20 @@ class OverlapDriver:
         if event.new_state == "speaking":
             self._voice_since = now
             if not self._is_audible:
-                self._drop(self._release_timer)
                 self._sink.hold()  # he goes on before the first sound of the reply: he is not talked over
+                self._release_after(_LONGEST_HOLD_SECONDS)
             self._judged_echo = self._is_echo(now)
             self._policy.caller_started(now, echo=self._judged_echo)
             self._look_for_echo()
         elif event.old_state == "speaking":
             self._voice_since = None
             self._policy.caller_stopped(now, quiet_seconds=self._vad_silence_seconds)
-            self._drop(self._release_timer)
-            self._release_timer = asyncio.get_running_loop().call_later(_RELEASE_SECONDS, self._release_hold)
+            self._release_after(_RELEASE_SECONDS)
         self._act()
 
-    def _release_hold(self) -> None:
-        if self._voice_since is None:
-            self._sink.release()
+    def _release_after(self, seconds: float) -> None:
+        self._drop(self._release_timer)
+        self._release_timer = asyncio.get_running_loop().call_later(seconds, self._sink.release)
 
     def _is_echo(self, now: float) -> bool:
         if not self._is_audible or self._voice_since is None:
@@ -178,6 +180,8 @@ class OverlapDriver:
             self._last_final = data
         self._act()
         if verdict.pass_on:
+            if self._sink.is_held:  # words: the reply that waits will be another one
+                self._release_after(_LONGEST_HOLD_SECONDS)
             self._caller.was_spoken_to_us()
             return [*self._take_released(), event]
         logger.debug("withheld %s of %d words: %s", event.type.value, len(data.text.split()), verdict.reason)

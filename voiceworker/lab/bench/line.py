@@ -19,6 +19,7 @@ from voiceworker.lab.audio import SAMPLE_RATE, Samples, room_noise
 from voiceworker.lab.bench.ear import Ear
 from voiceworker.lab.invitation import CallSetupError, Invitation
 from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.transit import TransitAnswer
 
 FRAME_SECONDS = 0.01
 FRAME_SAMPLES = int(FRAME_SECONDS * SAMPLE_RATE)
@@ -104,6 +105,7 @@ class Line:
             async with asyncio.timeout(_JOIN_SECONDS):
                 await self._room.connect(self._invitation.server_url, self._invitation.token)
                 self.connected_at = time.perf_counter()
+                TransitAnswer(self._room, self._tasks).register()
                 track = rtc.LocalAudioTrack.create_audio_track("caller", self._source)
                 options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
                 await self._room.local_participant.publish_track(track, options)
