@@ -1,4 +1,4 @@
-"""The pure parts: what the framework hears, what each rule makes of it, what comes out."""
+"""The pure parts: what the framework hears, and what comes out."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ import numpy as np
 import pytest
 
 from voiceworker.lab.speech import Speech, SpokenWord
+from voiceworker.lab.turn_rules import TYPICAL, Event
 from voiceworker.lab.turn_simulation import (
-    Delays,
-    Event,
-    FrameworkRule,
-    OurRule,
     Outcome,
-    Rule,
     Trace,
     noise_events,
     outcome,
     summary,
     table,
-    taken_at,
     voice_events,
     word_events,
 )
-from voiceworker.policy.end_of_turn import EndOfTurnSettings
 
 WINDOW = 0.032
 
@@ -60,7 +54,7 @@ def test_a_sound_in_a_silence_is_noticed_before_the_voice_detector_knows() -> No
 
 
 def test_interims_grow_and_a_pause_makes_a_final() -> None:
-    events = word_events(NUMBER.words, Delays())
+    events = word_events(NUMBER.words, TYPICAL)
     assert [(round(event.at, 2), event.kind, event.text) for event in events] == [
         (0.3, "words", "my"),
         (0.5, "words", "my number"),
@@ -71,37 +65,6 @@ def test_interims_grow_and_a_pause_makes_a_final() -> None:
         (2.1, "words", "seven"),
         (2.2, "final", "seven"),
     ]
-
-
-def heard(speech: Speech) -> list[Event]:
-    """As a voice detector without any delay of its own hears it."""
-    windows = [
-        1.0 if any(word.started_seconds <= count * WINDOW < word.ended_seconds for word in speech.words) else 0.0
-        for count in range(200)
-    ]
-    return voice_events(windows) + word_events(speech.words)
-
-
-@pytest.mark.parametrize(("probability", "first"), [(0.9, 1.1), (0.1, 4.5)])
-def test_the_frameworks_rule_believes_the_model_once(probability: float, first: float) -> None:
-    moments = taken_at(heard(NUMBER), FrameworkRule(lambda _at: probability), until=7)
-    assert moments[0] == pytest.approx(first, abs=0.05)
-
-
-def test_our_rule_hears_that_my_number_is_no_end() -> None:
-    rule = OurRule(lambda _at: 0.9, EndOfTurnSettings())
-    [moment] = taken_at(heard(NUMBER), rule, until=7)
-    assert moment > NUMBER.seconds
-    assert rule.asked
-
-
-def test_both_rules_wait_for_the_final_transcript() -> None:
-    late = Delays(final_seconds=1.0)
-    speech = spoken(("thanks", 0, 0.5), ("bye", 0.5, 1.0))
-    rules: list[Rule] = [FrameworkRule(lambda _at: 1.0), OurRule(lambda _at: 1.0, EndOfTurnSettings())]
-    for rule in rules:
-        events = [event for event in heard(speech) if event.kind not in ("words", "final")]
-        assert taken_at(events + word_events(speech.words, late), rule, until=7) == [2.0]
 
 
 def test_a_turn_taken_in_a_pause_is_counted_there_and_the_next_after_the_end() -> None:

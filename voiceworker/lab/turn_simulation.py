@@ -9,14 +9,12 @@ events. The trade-off that comes out is between turns taken inside a speech (its
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
 
 import numpy as np
 import soxr
@@ -24,43 +22,15 @@ from livekit.local_inference import EOT, EOT_MAX_SAMPLES, VAD, VAD_WINDOW_SAMPLE
 
 from voiceworker.lab.audio import SAMPLE_RATE, Samples, read_speech, room_noise
 from voiceworker.lab.speech import Speech, SpokenWord
+from voiceworker.lab.turn_rules import TYPICAL, WINDOW_SECONDS, Delays, Event, FrameworkRule, OurRule, Rule, taken_at
 from voiceworker.policy.eagerness import Eagerness, turn_timing
-from voiceworker.policy.end_of_turn import AskModel, Commit, EndOfTurn, EndOfTurnSettings, Words, likelihood
+from voiceworker.policy.end_of_turn import EndOfTurnSettings
 from voiceworker.policy.onset import Onset
-from voiceworker.policy.utterances import ANYTHING, Expectation, read_utterance
 
 _MODEL_RATE = 16_000
-_WINDOW_SECONDS = VAD_WINDOW_SAMPLES / _MODEL_RATE
 _LEAD_SECONDS = 0.5
 _TAIL_SECONDS = 4.0
 "longer than the framework's longest wait"
-
-EventKind = Literal["sound", "blip", "hush", "end", "noise", "words", "final"]
-"""Of the voice detector: sound = START_OF_SPEECH, blip = one loud window in a silence, hush = the framework calls
-`predict`, end = END_OF_SPEECH; noise = a frame in a silence is loud. Of the recogniser: words = interim, final."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    at: float
-    kind: EventKind
-    text: str = ""
-    "of words and final: of the segment"
-
-
-@dataclass(frozen=True, slots=True)
-class Delays:
-    """The recogniser and the model, as fixed for the benches."""
-
-    first_interim_seconds: float = 0.3
-    interim_every_seconds: float = 0.2
-    final_seconds: float = 0.2
-    shortest_pause_seconds: float = 0.1
-    "between words, from which the recogniser closes a segment"
-    word_known_seconds: float = 0.2
-    "of a longer word, it is recognised before it is complete"
-    verdict_seconds: float = 0.05
-    "from the question to the model's answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +76,7 @@ def voice_events(
     speaking = asked = False
     speech = silence = 0.0
     for count, probability in enumerate(probabilities, start=1):
-        now = began + count * _WINDOW_SECONDS
+        now = began + count * WINDOW_SECONDS
         # the durations that an event carries are those before its window
         if speech > 0 and speaking and asked:
             events.append(Event(now, "blip"))
@@ -115,12 +85,12 @@ def voice_events(
             events.append(Event(now, "hush"))
             asked = True
         if probability >= settings.activation or (speaking and probability > settings.deactivation):
-            speech, silence = speech + _WINDOW_SECONDS, 0.0
+            speech, silence = speech + WINDOW_SECONDS, 0.0
             if not speaking and speech >= settings.speech_seconds:
                 speaking, asked = True, False
                 events.append(Event(now, "sound"))
         else:
-            speech, silence = 0.0, silence + _WINDOW_SECONDS
+            speech, silence = 0.0, silence + WINDOW_SECONDS
             if speaking and silence >= settings.silence_seconds:
                 speaking = False
                 events.append(Event(now, "end"))
@@ -144,7 +114,7 @@ def noise_events(samples: Samples, voice: Iterable[Event], *, began: float = 0.0
     return events
 
 
-def word_events(words: Sequence[SpokenWord], delays: Delays = Delays()) -> list[Event]:
+def word_events(words: Sequence[SpokenWord], delays: Delays = TYPICAL) -> list[Event]:
     """What a streaming recogniser says of these words, and when."""
     events: list[Event] = []
     for segment in _segments(words, delays.shortest_pause_seconds):
@@ -169,170 +139,6 @@ def _segments(words: Sequence[SpokenWord], pause: float) -> list[list[SpokenWord
         else:
             segments.append([word])
     return segments
-
-
-# --- who decides ---
-
-
-class Rule(Protocol):
-    def tell(self, event: Event) -> None: ...
-
-    def deadline(self) -> float | None:
-        """When `due` has to be asked next."""
-        ...
-
-    def due(self, now: float) -> bool:
-        """Whether the turn is taken now; the rule then forgets it."""
-        ...
-
-
-@dataclass
-class FrameworkRule:
-    """livekit-agents 1.8.9 with a streaming detector: asked once, `minimum` after a likely end, else `maximum`."""
-
-    score: Callable[[float], float]
-    minimum_seconds: float = 0.3
-    maximum_seconds: float = 2.5
-    threshold: float = 0.36
-    delays: Delays = Delays()
-    vad_silence_seconds: float = 0.25
-    _text: str = field(default="", init=False)
-    _speaking: bool = field(default=False, init=False)
-    _verdict: tuple[float, float] | None = field(default=None, init=False)
-    "when it is there, and the probability"
-    _silent_since: float = field(default=0.0, init=False)
-    _commit_at: float | None = field(default=None, init=False)
-
-    def tell(self, event: Event) -> None:
-        match event.kind:
-            case "sound":
-                self._speaking, self._verdict, self._commit_at = True, None, None
-            case "blip":
-                self._verdict = None
-            case "hush":
-                self._verdict = (event.at + self.delays.verdict_seconds, self.score(event.at))
-            case "end":
-                self._speaking = False
-                self._silent_since = event.at - _whole_windows(self.vad_silence_seconds)
-                self._run(event.at)
-            case "final":
-                self._text = f"{self._text} {event.text}".strip()
-                self._run(event.at)
-            case "words" | "noise":
-                pass
-
-    def _run(self, now: float) -> None:
-        if self._speaking or not self._text:
-            return
-        known_at, probability = self._verdict if self._verdict is not None else (now, 1.0)
-        delay = self.minimum_seconds if probability >= self.threshold else self.maximum_seconds
-        self._commit_at = max(now, known_at, self._silent_since + delay)
-
-    def deadline(self) -> float | None:
-        return self._commit_at
-
-    def due(self, now: float) -> bool:
-        if self._commit_at is None or now < self._commit_at:
-            return False
-        self._text, self._verdict, self._commit_at = "", None, None
-        return True
-
-
-@dataclass
-class OurRule:
-    """policy/end_of_turn.py, driven as runtime/turn_detector.py does."""
-
-    score: Callable[[float], float]
-    settings: EndOfTurnSettings
-    language: str = "en"
-    expected: Expectation = ANYTHING
-    threshold: float = 0.36
-    delays: Delays = Delays()
-    _finals: str = field(default="", init=False)
-    _interim: str = field(default="", init=False)
-    _speaking: bool = field(default=False, init=False)
-    _answers: list[tuple[float, float]] = field(default_factory=list, init=False)
-    _silent_since: float = field(default=0.0, init=False)
-    _committed: bool = field(default=False, init=False)
-    asked: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        self._policy = EndOfTurn(self.settings)
-
-    def tell(self, event: Event) -> None:
-        match event.kind:
-            case "sound" | "blip":
-                self._speaking = self._speaking or event.kind == "sound"
-                self._answers, self._committed = [], False
-                self._policy.speech_resumed(event.at)
-            case "hush":
-                self._silent_since = event.at - _whole_windows(0.25)
-                self._policy.silence_started(event.at, began_at=self._silent_since)
-            case "end":
-                self._speaking = False
-            case "noise":
-                self._policy.sound_suspected(event.at)
-            case "words":
-                self._interim = event.text
-                self._judge(event.at)
-            case "final":
-                self._finals, self._interim = f"{self._finals} {event.text}".strip(), ""
-                self._judge(event.at)
-
-    def _judge(self, now: float) -> None:
-        seen = read_utterance(f"{self._finals} {self._interim}", self.language, self.expected)
-        words = Words(
-            seen.completeness,
-            seen.reason,
-            final=not self._interim,
-            any_final=bool(self._finals),
-            in_groups=seen.in_groups,
-        )
-        self._policy.words_heard(now, words)
-
-    def deadline(self) -> float | None:
-        if self._committed:
-            return None
-        moments = [at for at, _ in self._answers[:1]]
-        deadline = self._policy.deadline()
-        return min([*moments, deadline]) if deadline is not None else min(moments, default=None)
-
-    def due(self, now: float) -> bool:
-        while self._answers and self._answers[0][0] <= now:
-            self._policy.scored(now, self._answers.pop(0)[1])
-        for command in self._policy.due(now):
-            match command:
-                case AskModel():
-                    self.asked += 1
-                    likely = likelihood(self.score(now), self.threshold, now - self._silent_since)
-                    self._answers.append((now + self.delays.verdict_seconds, likely))
-                case Commit():
-                    self._committed = True
-        if not self._committed or self._speaking:
-            return False
-        self._finals = self._interim = ""
-        self._answers, self._committed = [], False
-        self._policy.turn_over(now)
-        return True
-
-
-def taken_at(events: Iterable[Event], rule: Rule, until: float) -> list[float]:
-    """The moments at which the rule takes a turn."""
-    moments: list[float] = []
-    for event in heapq.merge(sorted(events, key=lambda event: event.at), [Event(until, "blip")], key=lambda e: e.at):
-        while (deadline := rule.deadline()) is not None and deadline < event.at:
-            if rule.due(deadline):
-                moments.append(deadline)
-        if event.at >= until:
-            break
-        rule.tell(event)
-        if rule.due(event.at):
-            moments.append(event.at)
-    return moments
-
-
-def _whole_windows(seconds: float) -> float:
-    return float(np.ceil(seconds / _WINDOW_SECONDS)) * _WINDOW_SECONDS
 
 
 # --- what comes of it: pure ---
@@ -423,7 +229,7 @@ def judge(
     name: str,
     make: Callable[[Trace], Rule],
     voice: VoiceSettings = VoiceSettings(),
-    delays: Delays = Delays(),
+    delays: Delays = TYPICAL,
 ) -> Summary:
     outcomes = []
     for one in traces:
@@ -451,7 +257,7 @@ def table(summaries: Iterable[Summary]) -> str:
 _EAGERNESSES: tuple[Eagerness, ...] = ("patient", "balanced", "eager")
 
 
-def compare(traces: Sequence[Trace], delays: Delays = Delays()) -> list[Summary]:
+def compare(traces: Sequence[Trace], delays: Delays = TYPICAL) -> list[Summary]:
     """The framework's rule and ours; each eagerness, and ours without the model and without the words."""
     summaries = [judge(traces, "framework, model", lambda t: FrameworkRule(t.score, delays=delays), delays=delays)]
     for name, threshold in (("framework, VAD only", 0.0), ("framework, always its maximum", 2.0)):

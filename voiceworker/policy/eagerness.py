@@ -11,17 +11,19 @@ Eagerness = Literal["patient", "balanced", "eager"]
 @dataclass(frozen=True, slots=True)
 class TurnTiming:
     minimum_silence_seconds: float
-    "silence before the turn is taken when the end of turn looks certain"
+    "where the framework decides: silence before the turn is taken when its end looks certain"
     maximum_silence_seconds: float
-    "silence before the turn is taken however it looks"
+    "where the framework decides: silence before the turn is taken however it looks"
     vad_silence_seconds: float
-    "silence before the voice detector calls it the end of speech; the turn model needs 0.25 at least"
+    "silence that ends a stretch of speech for a recogniser that hears it as a whole"
     pace: float
-    "by how much the waits of policy/end_of_turn.py are stretched"
+    "where policy/end_of_turn.py decides: by how much its waits are stretched"
 
 
 # The minimum is what a caller feels on every turn, the maximum what he feels when the turn model misjudges him;
-# people leave 0.2 s between turns (Stivers 2009), and up to 1 s inside one.
+# people leave 0.2 s between turns (Stivers 2009), and up to 1 s inside one. The paces, by lab/turn_simulation.py on
+# tests/audio/turns: patient cuts into one speech of fifteen that have a pause inside, balanced into one of five (fewer
+# than the framework's own rule), eager into one of two.
 _TIMINGS: dict[Eagerness, TurnTiming] = {
     "patient": TurnTiming(0.6, 3.0, 0.5, 1.6),
     "balanced": TurnTiming(0.4, 1.6, 0.35, 1.0),

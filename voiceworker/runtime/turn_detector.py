@@ -82,6 +82,8 @@ class EndOfTurnDetector:
         `text` is that of the event, not of the whole turn: what belongs to the turn is known here, since the framework
         says when it has taken one.
         """
+        if self._stream is None:
+            return  # nobody asks: the framework decides by itself
         if final:
             self._finals, self._interim = f"{self._finals} {text}".strip(), ""
         else:
@@ -118,7 +120,7 @@ class EndOfTurnDetector:
         return likelihood(probability, threshold or _THRESHOLD, silence_seconds)
 
     def _judge(self) -> None:
-        if not self.turn_text:
+        if self._stream is None or not self.turn_text:
             return
         seen = read_utterance(self.turn_text, self._language, self._expected)
         words = Words(
@@ -129,8 +131,7 @@ class EndOfTurnDetector:
             in_groups=seen.in_groups,
         )
         self._policy.words_heard(_now(), words)
-        if self._stream is not None:
-            self._stream.drive()
+        self._stream.drive()
 
 
 class EndOfTurnStream:
