@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceworker.lab.audio import read_speech
 from voiceworker.policy.speculation import (
     Command,
     Completeness,
@@ -21,7 +17,6 @@ from voiceworker.policy.speculation import (
     Speculation,
     SpeculationSettings,
     SynthesizeAhead,
-    VoiceLevel,
     normalized,
     says_the_same,
 )
@@ -436,48 +431,3 @@ def test_where_words_are_recognised_well_nearly_every_turn_is_prepared() -> None
         driver.use(200)
         driver.happen(("committed",))
     assert prepared > 95
-
-
-# --- is there a voice ---
-
-
-def _sound(seconds: float, level: float, seed: int = 0) -> npt.NDArray[np.int16]:
-    noise = np.random.default_rng(seed).normal(0, level, round(seconds * 24_000))
-    return np.clip(noise, -32768, 32767).astype(np.int16)
-
-
-def _news(*sounds: npt.NDArray[np.int16]) -> list[tuple[float, bool]]:
-    heard, level, told = np.concatenate(sounds), VoiceLevel(), list[tuple[float, bool]]()
-    for begin in range(0, len(heard) - 479, 480):
-        speaking = level.hear(heard[begin : begin + 480], 0.02)
-        if speaking is not None:
-            told.append((round((begin + 480) / 24_000, 2), speaking))
-    return told
-
-
-def test_a_pause_is_known_after_three_frames_and_a_voice_at_once() -> None:
-    assert _news(_sound(0.4, 3), _sound(0.6, 3000), _sound(0.2, 3), _sound(0.1, 3000)) == [
-        (0.42, True),
-        (1.06, False),
-        (1.22, True),
-    ]
-
-
-def test_the_closure_of_a_consonant_is_no_pause() -> None:
-    assert _news(_sound(0.4, 3), _sound(0.6, 3000), _sound(0.04, 3), _sound(0.1, 3000)) == [(0.42, True)]
-
-
-def test_noise_of_the_room_is_silence_after_a_voice() -> None:
-    assert _news(_sound(0.4, 50), _sound(0.6, 3000), _sound(0.2, 50))[-1] == (1.06, False)
-
-
-def test_in_noise_without_contrast_nothing_is_a_pause() -> None:
-    assert _news(_sound(0.4, 1000), _sound(0.6, 3000), _sound(0.4, 1000)) == [(0.02, True)]
-
-
-def test_recorded_callers_are_known_to_have_stopped_within_a_tenth() -> None:
-    for path in (Path(__file__).parents[1] / "audio").glob("*.wav"):
-        speech = read_speech(path)
-        told = _news(_sound(0.4, 3), speech, _sound(0.4, 3))
-        assert told[-1][1] is False
-        assert told[-1][0] == pytest.approx(0.4 + len(speech) / 24_000 + 0.06, abs=0.1)

@@ -385,12 +385,13 @@ class Stage:
     ear: Ear
     policy: Speculation
 
-    def starts(self) -> None:
+    async def speaks(self) -> None:
         self.voice.starts()
-        self.agent.speculator.voice(speaking=True)
+        while self.session.user_state != "speaking":
+            await asyncio.sleep(0.001)
 
-    def stops(self) -> None:
-        self.voice.stops()
+    def pauses(self) -> None:
+        """The sound pauses, long before the voice detector says so."""
         self.agent.speculator.voice(speaking=False)
 
     def hears(self, event: stt.SpeechEvent) -> None:
@@ -440,10 +441,11 @@ async def stage(answers: dict[str, Answer], settings: SpeculationSettings = EAGE
 
 async def test_the_llm_is_asked_before_the_final_and_its_answer_is_used() -> None:
     async with asyncio.timeout(10), stage({}) as on:
-        on.voice.starts()
+        await on.speaks()
         on.hears(interim("are you open"))
+        on.pauses()
         assert await on.thinker.asked.get() == "are you open"
-        on.stops()
+        on.voice.stops()
         await on.speaker.more.wait()
         assert on.stored() == []
         assert on.ear.heard_seconds == 0
@@ -458,10 +460,11 @@ async def test_the_llm_is_asked_before_the_final_and_its_answer_is_used() -> Non
 async def test_a_changed_final_throws_the_prepared_reply_away() -> None:
     answers: dict[str, Answer] = {"at seven": ["At seven it is. ", "Bye."], "at eleven": ["Eleven then. ", "Bye."]}
     async with asyncio.timeout(10), stage(answers) as on:
-        on.voice.starts()
+        await on.speaks()
         on.hears(interim("at seven"))
+        on.pauses()
         assert await on.thinker.asked.get() == "at seven"
-        on.stops()
+        on.voice.stops()
         await on.speaker.more.wait()
         assert on.speaker.given.strip() == "At seven it is."
         on.speaker.given = ""
@@ -476,13 +479,14 @@ async def test_a_changed_final_throws_the_prepared_reply_away() -> None:
 async def test_a_tool_call_of_a_prepared_reply_waits_for_the_turn() -> None:
     call = llm.FunctionToolCall(name="book", arguments="{}", call_id="call_1")
     async with asyncio.timeout(10), stage({"book it": [call], "(tool)": ["Booked."]}) as on:
-        on.voice.starts()
+        await on.speaks()
         on.hears(interim("book it"))
+        on.pauses()
         assert await on.thinker.asked.get() == "book it"
         for _ in range(50):
             await asyncio.sleep(0)
         assert on.agent.tool_runs == []
-        on.stops()
+        on.voice.stops()
         on.hears(final("book it"))
         await on.replied()
         assert on.agent.tool_runs == ["book"]
@@ -492,11 +496,12 @@ async def test_a_tool_call_of_a_prepared_reply_waits_for_the_turn() -> None:
 async def test_a_tool_call_of_a_discarded_reply_never_runs() -> None:
     call = llm.FunctionToolCall(name="book", arguments="{}", call_id="call_1")
     async with asyncio.timeout(10), stage({"book it": [call]}) as on:
-        on.voice.starts()
+        await on.speaks()
         on.hears(interim("book it"))
+        on.pauses()
         assert await on.thinker.asked.get() == "book it"
         on.hears(interim("book it no don't"))
-        on.stops()
+        on.voice.stops()
         on.hears(final("book it no don't"))
         await on.replied()
         assert on.agent.tool_runs == []
@@ -505,13 +510,13 @@ async def test_a_tool_call_of_a_discarded_reply_never_runs() -> None:
 
 async def test_without_leave_nothing_is_asked_before_the_turn_although_the_framework_starts_on_finals() -> None:
     async with asyncio.timeout(10), stage({}, SpeculationSettings(llm_price=Price.FORBIDDEN)) as on:
-        on.starts()
+        await on.speaks()
         on.hears(final("are you"))
         on.hears(final("open"))
         for _ in range(50):
             await asyncio.sleep(0)
         assert on.thinker.asked.empty()
-        on.stops()
+        on.voice.stops()
         await on.replied()
         assert on.thinker.asked.get_nowait() == "are you open"
         assert on.thinker.asked.empty()

@@ -12,13 +12,9 @@ being thrown away, and the one that starts.
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
-
-import numpy as np
-import numpy.typing as npt
 
 
 class Completeness(Enum):
@@ -341,56 +337,3 @@ def _mood(text: str) -> str:
     if mark and mark in _QUESTION_MARKS:
         return "question"
     return "statement" if mark and mark in _STATEMENT_MARKS else ""
-
-
-# --- is there a voice ---
-
-
-class VoiceLevel:
-    """Tells by the level alone when a voice pauses: some 0.1 s before a voice detector's first doubt.
-
-    It may be wrong where speech is soft or noise is loud: good enough for what is thrown away when it was wrong, for
-    nothing else. In noise without contrast it hears a voice for ever, and so nothing is prepared early.
-    """
-
-    pause_seconds = 0.06
-    "the closure of a p, t or k is shorter"
-    _DEPTH_DB = 28.0
-    "below the loudest of the last seconds; a soft s lies 25 below a vowel"
-    _ABOVE_NOISE_DB = 8.0
-    _CONTRAST_DB = 15.0
-    "between voice and noise; below it nothing can be told"
-    _SOFTEST_DB = -65.0
-    _FORGOTTEN_DB_PER_SECOND = 4.0
-
-    def __init__(self) -> None:
-        self._loudest: float | None = None
-        self._noise: float | None = None
-        self._quiet_seconds = 0.0
-        self._speaking = False
-
-    def hear(self, samples: npt.NDArray[np.int16], seconds: float) -> bool | None:
-        """A frame of 5 to 30 ms. True: a voice begins; False: it has been quiet for `pause_seconds`; None: no news."""
-        level = _level_db(samples)
-        forgotten = self._FORGOTTEN_DB_PER_SECOND * seconds
-        self._loudest = level if self._loudest is None else max(level, self._loudest - forgotten)
-        self._noise = level if self._noise is None else min(level, self._noise + forgotten)
-        threshold = max(self._loudest - self._DEPTH_DB, self._noise + self._ABOVE_NOISE_DB, self._SOFTEST_DB)
-        no_contrast = self._loudest - self._noise < self._CONTRAST_DB and self._loudest > self._SOFTEST_DB
-        if level > threshold or no_contrast:
-            self._quiet_seconds = 0.0
-            return self._changed(speaking=True)
-        self._quiet_seconds += seconds
-        return self._changed(speaking=False) if self._quiet_seconds >= self.pause_seconds else None
-
-    def _changed(self, *, speaking: bool) -> bool | None:
-        if speaking == self._speaking:
-            return None
-        self._speaking = speaking
-        return speaking
-
-
-def _level_db(samples: npt.NDArray[np.int16]) -> float:
-    """Against full scale."""
-    power = float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
-    return 10 * math.log10(max(power, 1.0) / 32768.0**2)

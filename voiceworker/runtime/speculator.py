@@ -1,8 +1,8 @@
 """Prepares replies before the caller's turn is over: the driver of policy/speculation.py.
 
-The framework's preemptive generation is the engine. `speculate` and `listening` stand in the agent's
-`stt_node` and add the PREFLIGHT_TRANSCRIPT events that start it; `thinking` stands in `llm_node`, `synthesizing` in
-`tts_node`: they hold back what the policy has not granted until the turn is committed, and count what each reply costs.
+The framework's preemptive generation is the engine. `speculate` stands in the agent's `stt_node` and adds the
+PREFLIGHT_TRANSCRIPT events that start it; `thinking` stands in `llm_node`, `synthesizing` in `tts_node`: they hold back
+what the policy has not granted until the turn is committed, and count what each reply costs.
 
 The session has to be made with `PREEMPTIVE_GENERATION`: the limits are the policy's.
 """
@@ -17,12 +17,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from livekit import rtc
 from livekit.agents import (
     AgentSession,
     ConversationItemAddedEvent,
     SpeechCreatedEvent,
+    UserStateChangedEvent,
     llm,
     stt,
 )
@@ -30,7 +29,7 @@ from livekit.agents.types import FlushSentinel
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.turn import PreemptiveGenerationOptions
 
-from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead, VoiceLevel
+from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead
 from voiceworker.runtime.event_inbox import EventInbox
 from voiceworker.runtime.piecewise import Frames, speak_in_pieces
 
@@ -114,7 +113,6 @@ class Speculator:
         self._held: _Reply | None = None
         "made by the framework for the last final transcript, not granted so far"
         self._characters_per_token = _CHARACTERS_PER_TOKEN
-        self._level = VoiceLevel()
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Before the session starts."""
@@ -122,18 +120,14 @@ class Speculator:
         session.on("speech_created", self._speech_created)
         session.on("conversation_item_added", self._item_added)
         session.on("agent_state_changed", self._changed)
-
-    async def listening(self, audio: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """The caller's audio as it is: a voice or silence is known from it long before the voice detector's verdict."""
-        async for frame in audio:
-            samples = np.frombuffer(frame.data, np.int16)
-            speaking = self._level.hear(samples, frame.duration)
-            if speaking is not None:
-                self.voice(speaking=speaking, since_seconds=0.0 if speaking else VoiceLevel.pause_seconds)
-            yield frame
+        session.on("user_state_changed", self._user_state_changed)
 
     def voice(self, *, speaking: bool, since_seconds: float = 0.0) -> None:
-        """A voice is heard, or silence has begun `since_seconds` ago; where nobody tells, words alone decide."""
+        """A voice is heard, or silence has begun `since_seconds` ago.
+
+        To be told from the sound itself: the framework's own word comes after the final transcript. Where nobody tells
+        of silence, the words alone decide.
+        """
         self._policy.voice(self._clock() - since_seconds, speaking=speaking)
         self._wake()
 
@@ -272,6 +266,11 @@ class Speculator:
             if reply.open_if_committed() and reply.attempt is not None:
                 self._policy.reused(reply.attempt)
         self._wake()
+
+    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
+        """Of its two verdicts only that of a voice comes in time: it ends a silence that nobody else has ended."""
+        if event.new_state == "speaking":
+            self.voice(speaking=True)
 
     def _done(self, reply: _Reply) -> None:
         self._replies.discard(reply)
