@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from livekit import rtc
 from livekit.agents.voice.io import PlaybackFinishedEvent, PlaybackStartedEvent
 
@@ -315,6 +317,26 @@ def test_a_held_segment_waits_with_its_first_sample_and_one_that_plays_goes_on()
     on_stage(story)
 
 
+@pytest.mark.parametrize("after_seconds", [0.02, 0.06, 0.095])
+def test_a_hold_in_the_silence_before_the_first_word_keeps_the_word_back(after_seconds: float) -> None:
+    async def story(stage: Stage) -> None:
+        speech = counted(0.2)
+        await stage.say(np.concatenate([np.ones(2400, np.int16), speech]))
+        await asyncio.sleep(after_seconds)
+        stage.sink.hold()
+        await asyncio.sleep(0.5)
+        assert stage.ear.log == []
+        assert stage.source.track().max() <= 1
+        stage.sink.release()
+        await stage.sink.wait_for_playout()
+        heard = stage.source.track()
+        assert np.array_equal(heard[heard > 1], speech)
+        assert np.count_nonzero(heard == 1) == 2400
+        assert stage.finished == [(0.3, False)]
+
+    on_stage(story)
+
+
 def test_a_held_segment_that_is_cut_was_never_heard() -> None:
     async def story(stage: Stage) -> None:
         stage.sink.hold()
@@ -450,6 +472,47 @@ def test_what_the_caller_had_heard_at_a_moment_is_one_transit_behind() -> None:
         assert stage.sink.heard_seconds(transit_seconds=0.04) == pytest.approx(played - 0.04, abs=0.001)
         assert stage.sink.heard_seconds(at=now - 0.1) == pytest.approx(played - 0.1, abs=0.001)
         await stage.sink.wait_for_playout()
+
+    on_stage(story)
+
+
+_STEPS = ("say", "begin", "flush", "interrupt", "cut", "duck", "restore", "hold", "release", "pause", "resume", "wait")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(_STEPS), st.floats(0.001, 0.2)), min_size=1, max_size=25))
+def test_whatever_order_things_come_in_each_segment_ends_once_and_nothing_sticks(
+    steps: list[tuple[str, float]],
+) -> None:
+    async def story(stage: Stage) -> None:
+        sink = stage.sink
+        for step, seconds in steps:
+            match step:
+                case "say" | "begin":
+                    await stage.say(counted(seconds), complete=step == "say")
+                case "interrupt":
+                    stage.interrupt()
+                case "wait":
+                    await asyncio.sleep(seconds)
+                case _:
+                    getattr(sink, step)()
+            await asyncio.sleep(seconds / 3)
+        sink.release()
+        sink.resume()
+        sink.restore()
+        stage.interrupt()
+        assert len(stage.finished) == sink.captured_playout_segments
+        await asyncio.sleep(0.1)
+        stage.source.heard.clear()
+        speech = counted(0.3)
+        await stage.say(speech)
+        await sink.wait_for_playout()
+        assert stage.finished[-1] == (0.3, False)
+        assert np.array_equal(stage.speech_heard(), speech)  # at full level, and nothing of what came before
+        audible = [event.segment for event in stage.ear.log if isinstance(event, Audible)]
+        silent = [event.segment for event in stage.ear.log if isinstance(event, Silent)]
+        assert audible == silent == sorted(set(audible))
+        assert len(stage.started) <= len(stage.finished)
 
     on_stage(story)
 

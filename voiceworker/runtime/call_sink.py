@@ -290,8 +290,10 @@ class CallSink(io.AudioOutput):
         self.set_gain(1.0)
 
     def hold(self) -> None:
-        """Keeps back the first sample of the next segment; one that is being played goes on."""
+        """Keeps back a segment of which nothing audible has left; one that is being heard goes on."""
         self._is_held = True
+        if self._segments and not self._segments[0].is_audible:
+            self._repush()
 
     def release(self) -> None:
         self._is_held = False
@@ -359,8 +361,10 @@ class CallSink(io.AudioOutput):
         segment = self._segments[0]
         if segment.cut_at is not None:
             return None
+        if self._is_held and not segment.is_audible:
+            return None
         if not segment.is_started:
-            if self._is_held or self._is_paused or not (segment.captured >= FRAME_SAMPLES or segment.is_complete):
+            if self._is_paused or not (segment.captured >= FRAME_SAMPLES or segment.is_complete):
                 return None
             self._begin(segment, now)
         wanted = 0.0 if self._is_paused else self._gain
