@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ SETTINGS = EndOfTurnSettings(
     sure_likelihood=0.9,
     ask_after_seconds=(0.2, 0.4),
     rhythm_seconds=0.15,
+    handover_seconds=0.0,
     words_seconds=1.5,
     sound_seconds=1.0,
     hold_seconds=0.12,
@@ -190,6 +192,11 @@ def test_without_a_final_transcript_there_is_no_turn() -> None:
 def test_nothing_is_added_after_a_late_final_transcript() -> None:
     steps: list[Step] = [(0, sound), (1.2, hush), (1.25, score(0.9)), (2.6, final("complete"))]
     assert commits(steps) == [2.6]
+
+
+def test_a_final_transcript_gets_the_time_to_reach_the_framework() -> None:
+    steps: list[Step] = [(0, sound), (1.2, hush), (2.6, final("complete"))]
+    assert commits(steps, replace(SETTINGS, handover_seconds=0.01)) == [2.61]
 
 
 def test_words_that_stay_interim_do_not_hold_what_is_final_for_ever() -> None:

@@ -57,6 +57,8 @@ class EndOfTurnSettings:
     "silences at which the model is asked: it hears 1.2 s, so that later there is too little speech left to judge"
     rhythm_seconds: float = 0.15
     "who dictates in groups leaves like pauses between them: so much more than the longest one is waited out"
+    handover_seconds: float = 0.01
+    "a final transcript reaches the framework a few turns of its loop after us; taken before, the turn would lack it"
     words_seconds: float = 1.5
     "how long the final form of words that were heard is waited for, beyond their last change"
     sound_seconds: float = 1.0
@@ -274,7 +276,8 @@ class EndOfTurn:
         if silence.wordless:
             return max(latest, silence.began_at + settings.sound_seconds)
         soonest = silence.began_at + patience.soonest_seconds
-        return latest - (latest - soonest) * self._trust(silence.likelihood)
+        commit_at = latest - (latest - soonest) * self._trust(silence.likelihood)
+        return max(commit_at, self._words_at + settings.handover_seconds)
 
     def _patience(self, words: Words) -> Patience:
         settings = self.settings
