@@ -8,6 +8,24 @@ of their normalised cross-correlation, and a filter of 64 ms (loudspeaker, room,
 gradients. What the filter leaves is looked at in tiles of 16 ms and 11 bands: where more is left than late
 reverberation, coding and noise account for, somebody else speaks. The share of the energy in such tiles is the score,
 so that a caller over an echo (double talk) is found by what the echo does not explain.
+
+Figures, by simulation: flite's voices at random, the same one on both sides among them, delays of 50 to 450 ms, rooms
+that reverberate 0.1 to 0.45 s, a distorting loudspeaker in half the cases, Opus both ways, noise at -62 dB; 60 scenes
+in each cell. Taken for a caller / for an echo, by the length that was heard (with `ECHO_EXPLAINED` still at 0.5, so that
+the echoes found now are somewhat fewer):
+
+                                       0.25 s         0.4 s          0.6 s
+    echo at -6 dB                      2 % / 95 %     0 % / 97 %     0 % / 98 %
+    echo at -12 dB                     0 % / 97 %     0 % / 98 %     0 % / 100 %
+    echo at -20 dB                     0 % / 98 %     0 % / 98 %     0 % / 98 %
+    caller alone                       92 % / 3 %     100 % / 0 %    100 % / 0 %
+    caller 6 dB over an echo           95 % / 2 %     100 % / 0 %
+    caller as loud as an echo          73 % / 10 %    95 % / 0 %
+    caller 6 dB under an echo          30 % / 40 %    30 % / 33 %
+
+The rest is UNKNOWN. An echo at -30 dB is mostly too soft to be judged. So an echo is known as one from 0.25 s, and what
+0.25 s called an echo has to be asked again: a caller who talks on over it is found within 0.4 s unless he is much
+softer than the echo, and ducking the agent by 12 dB makes him the louder one.
 """
 
 from __future__ import annotations
@@ -83,11 +101,13 @@ _NOTHING = EchoScore(Verdict.UNKNOWN, 0.0, 0.0, 0.0, 0.0)
 class EchoGuard:
     """Feed it what is played and what is heard; ask it while the caller's voice detector fires.
 
-    Moments are seconds of one monotonic clock. Feeding costs nothing; a verdict about 1 ms.
+    Moments are seconds of one monotonic clock. Feeding costs nothing; a verdict 1.3 to 1.8 ms.
     """
 
     ECHO_BELOW = 0.04
     CALLER_ABOVE = 0.10
+    ECHO_EXPLAINED = 0.8
+    "a filter of 64 ms explains half of anything that lasts no longer than 0.25 s"
 
     def __init__(self, *, played_rate: int = 24_000, heard_rate: int = 24_000) -> None:
         self._played_rate = played_rate
@@ -168,7 +188,7 @@ def _judge(heard: _Signal, played: _Signal) -> EchoScore:
     explained = 1 - float(np.sum(left**2) / np.sum(heard**2))
     if share >= EchoGuard.CALLER_ABOVE:
         verdict = Verdict.CALLER
-    elif share <= EchoGuard.ECHO_BELOW and explained > 0.5:
+    elif share <= EchoGuard.ECHO_BELOW and explained >= EchoGuard.ECHO_EXPLAINED:
         verdict = Verdict.ECHO
     else:
         verdict = Verdict.UNKNOWN
