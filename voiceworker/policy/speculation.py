@@ -5,9 +5,8 @@ away, and paid. What happens is told by the methods, each with `now` in seconds 
 done comes out of `due(now)`, and `deadline()` says when to ask again. Nothing prepared is heard and no tool runs
 before the turn is committed: that is the driver's and the framework's part.
 
-The budget: a new attempt starts only while what was thrown away so far is within its share of what was used, and of a
-small allowance. So the waste of a whole call is at most that share, plus three attempts: the allowance, the one that is
-being thrown away, and the one that starts.
+The budget: a new attempt starts only while its prompt and all that was thrown away so far are within a share of what
+was used and an allowance. So the waste of a call is at most that share, the allowance and what answers were begun.
 """
 
 from __future__ import annotations
@@ -49,11 +48,11 @@ class SpeculationSettings:
     "so much longer a silence is asked for what evidence lacks to certainty: 0.2 s for each tenth"
     attempts_per_turn: int = 3
     wasted_tokens_share: float = 0.12
-    "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of thirty turns"
+    "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of 25 turns"
     wasted_on_interims_share: float = 0.06
     "no attempt on an interim transcript beyond this: it saves less than one on a final, and is wrong more often"
-    allowance_requests: float = 4.0
-    "for attempts on finals so many requests count as used already: else the first mistake forbids the next seven turns"
+    allowance_requests: float = 1.5
+    "so many requests of the present size may be lost besides: the first mistake comes before anything was used"
     wasted_characters_share: float = 0.05
     "TTS characters thrown away, as a share of those used"
     largest_prompt_tokens: int = 20_000
@@ -220,11 +219,11 @@ class Speculation:
 
     def _is_within_budget(self) -> bool:
         settings = self._settings
-        share, allowance = settings.wasted_on_interims_share, 0.0
+        share, allowance = settings.wasted_on_interims_share, 1.0
         if self._words is not None and self._words.final:
-            share, allowance = settings.wasted_tokens_share, settings.allowance_requests * self._prompt_tokens
-        wasted = self._wasted_tokens + sum(self._unresolved.values())
-        return wasted <= share * (self._useful_tokens + allowance)
+            share, allowance = settings.wasted_tokens_share, settings.allowance_requests
+        at_risk = self._wasted_tokens + sum(self._unresolved.values()) + self._prompt_tokens
+        return at_risk <= share * self._useful_tokens + allowance * self._prompt_tokens
 
     def _synthesize_at(self) -> float | None:
         settings = self._settings
