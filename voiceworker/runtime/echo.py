@@ -11,17 +11,17 @@ so that a caller over an echo (double talk) is found by what the echo does not e
 
 Figures, by simulation: flite's voices at random, the same one on both sides among them, delays of 50 to 450 ms, rooms
 that reverberate 0.1 to 0.45 s, a distorting loudspeaker in half the cases, Opus both ways, noise at -62 dB; 60 scenes
-in each cell. Taken for a caller / for an echo, by the length that was heard (with `ECHO_EXPLAINED` still at 0.5, so that
-the echoes found now are somewhat fewer):
+in each cell. Taken for a caller / for an echo, by the length that was heard (`ECHO_EXPLAINED` was 0.5 then: somewhat
+less is taken for an echo now):
 
                                        0.25 s         0.4 s          0.6 s
     echo at -6 dB                      2 % / 95 %     0 % / 97 %     0 % / 98 %
     echo at -12 dB                     0 % / 97 %     0 % / 98 %     0 % / 100 %
     echo at -20 dB                     0 % / 98 %     0 % / 98 %     0 % / 98 %
     caller alone                       92 % / 3 %     100 % / 0 %    100 % / 0 %
-    caller 6 dB over an echo           95 % / 2 %     100 % / 0 %
-    caller as loud as an echo          73 % / 10 %    95 % / 0 %
-    caller 6 dB under an echo          30 % / 40 %    30 % / 33 %
+    caller 6 dB over an echo           95 % / 2 %     100 % / 0 %    100 % / 0 %
+    caller as loud as an echo          73 % / 10 %    95 % / 0 %     97 % / 0 %
+    caller 6 dB under an echo          30 % / 40 %    30 % / 33 %    not run
 
 The rest is UNKNOWN. An echo at -30 dB is mostly too soft to be judged. So an echo is known as one from 0.25 s, and what
 0.25 s called an echo has to be asked again: a caller who talks on over it is found within 0.4 s unless he is much
