@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from voiceworker.lab.audio import read_speech
 from voiceworker.lab.bench.heard import alternates, heard_text, remembered_wrongly, stale_words, told_of
 from voiceworker.lab.bench.report import Goal, Line, Report
 from voiceworker.lab.bench.rig import Rig, Seat
 from voiceworker.lab.bench.stats import Interval, Pairs, abba, quantile, ratio, share_of
 from voiceworker.lab.emulators.requests import Request
 from voiceworker.lab.emulators.tones import words_of
+from voiceworker.lab.material import samples_of
 from voiceworker.lab.speech import Speech
 
 FIRST_REPLY_ONSET = 0.8
@@ -54,7 +54,7 @@ class BargeIn:
 async def interrupt(rig: Rig, seat: Seat, trial: BargeIn, speech: Speech, reply_onset: float) -> BargeIn:
     """The agent began to be heard at `reply_onset`; the caller begins `trial.onset` later. To the end of the answer."""
     line, ear = seat.line, seat.ear
-    samples = await asyncio.to_thread(read_speech, speech.path)
+    samples = await asyncio.to_thread(samples_of, speech)
     await line.pause(max(0.0, reply_onset + trial.onset - time.perf_counter()))
     said = seat.begin(speech, samples)
     await said.over.wait()
@@ -70,7 +70,8 @@ async def interrupt(rig: Rig, seat: Seat, trial: BargeIn, speech: Speech, reply_
         onset = ear.onset_after(since)
         trial.next_v2v = onset - ended if onset is not None else None
     await line.until_quiet(1.0, within_seconds=30)
-    _read_words(rig, seat, trial, (reply_onset, silence, started))
+    # in a thread: the callers' frames and the emulators must not wait for it
+    await asyncio.to_thread(_read_words, rig, seat, trial, (reply_onset, silence, started))
     return trial
 
 

@@ -53,7 +53,7 @@ def latency(
     logs: LogsOption = None,
 ) -> None:
     """First audio: from the caller's last sample sent to the agent's first audible sample received."""
-    options, questions = _options(systems, delays, vad, seed, logs), Speeches(seed).whole_turns()
+    options, questions = _options(systems, delays, vad, quick, seed, logs), Speeches(seed).whole_turns()
     report = _run(options, lambda rig: latency_bench.run(rig, questions, 6 if quick else pairs))
     directory = _write(report, output)
     values = {name: _milliseconds(report.rounds, name, "v2v") for name in options.systems}
@@ -72,7 +72,7 @@ def bargein(
     logs: LogsOption = None,
 ) -> None:
     """Interruptions of a long reply: when the agent grows softer, when it is silent, what it believes was heard."""
-    options = _options(systems, delays, vad, seed, logs, greeting_words=48)
+    options = _options(systems, delays, vad, quick, seed, logs, greeting_words=48)
     onsets = (1.5,) if quick else bargein_bench.ONSETS
     rounds = 2 if quick else math.ceil(pairs / len(onsets))
     speeches = Speeches(seed)
@@ -102,7 +102,7 @@ def selectivity(
     chosen: tuple[Arm, ...] = tuple(arm for arm in ARMS if arm in wanted)
     if len(chosen) != len(wanted):
         raise ConfigError(f"--arms: each must be one of {', '.join(ARMS)}")
-    options = _options(systems, delays, vad, seed, logs)
+    options = _options(systems, delays, vad, quick, seed, logs)
     speeches = Speeches(seed)
     count, places = (6, chosen[:1]) if quick else (events, chosen)
     run = partial(selectivity_bench.run, questions=speeches.whole_turns(), events=speeches.overlaps(count))
@@ -127,8 +127,8 @@ def cutoff(
     logs: LogsOption = None,
 ) -> None:
     """Utterances with pauses inside: who speaks into them, and how long the answers take."""
-    options = _options(systems, delays, vad, seed, logs)
-    chosen = cutoff_bench.with_pauses(Speeches(seed).paused_turns())[: 6 if quick else utterances]
+    options = _options(systems, delays, vad, quick, seed, logs)
+    chosen = cutoff_bench.with_pauses(Speeches(seed).paused_turns())[: 4 if quick else utterances]
     report = _run(options, lambda rig: cutoff_bench.run(rig, chosen))
     directory = _write(report, output)
     values = {name: _milliseconds(report.rounds, name, "v2v") for name in options.systems}
@@ -146,7 +146,7 @@ def join(
     logs: LogsOption = None,
 ) -> None:
     """From asking for a call to hearing the greeting."""
-    options = _options(systems, delays, False, seed, logs)
+    options = _options(systems, delays, False, quick, seed, logs)
     report = _run(options, lambda rig: join_bench.run(rig, 4 if quick else pairs))
     directory = _write(report, output)
     values = {name: _milliseconds(report.rounds, name, "greeting") for name in options.systems}
@@ -164,7 +164,7 @@ def load(
     logs: LogsOption = None,
 ) -> None:
     """1, 2 and 4 calls at once: cores, memory, and first audio."""
-    options, questions = _options(systems, delays, False, seed, logs), Speeches(seed).whole_turns()
+    options, questions = _options(systems, delays, False, quick, seed, logs), Speeches(seed).whole_turns()
     counts = (1, 2) if quick else load_bench.CALLS
     report = _run(options, lambda rig: load_bench.run(rig, questions, 2 if quick else turns_each, counts))
     _write(report, output)
@@ -173,11 +173,20 @@ def load(
 # --- for all ---------------------------------------------------------------------------------------------------------
 
 
-def _options(systems: str, delays: str, vad: bool, seed: int, logs: Path | None, **more: int) -> Options:
+def _options(systems: str, delays: str, vad: bool, quick: bool, seed: int, logs: Path | None, **more: int) -> Options:
     if delays not in DELAYS:
         raise ConfigError(f"--delays: {delays!r} is none of {', '.join(DELAYS)}")
     names = tuple(name.strip() for name in systems.split(",") if name.strip())
-    return Options(systems=names, delays=delays, vad=vad, seed=seed, logs=logs, say=typer.echo, **more)
+    return Options(
+        systems=names,
+        delays=delays,
+        vad=vad,
+        seed=seed,
+        logs=logs,
+        calibration_clicks=10 if quick else 20,
+        say=typer.echo,
+        **more,
+    )
 
 
 def _run(options: Options, experiment: Callable[[Rig], Awaitable[Report]]) -> Report:
@@ -186,6 +195,8 @@ def _run(options: Options, experiment: Callable[[Rig], Awaitable[Report]]) -> Re
             report = await experiment(rig)
             if rig.calibrations and not rig.transit.valid:
                 report.notes.insert(0, f"THIS RUN IS NOT VALID: transit {rig.transit}")
+            late = rig.latest_frame_seconds * 1000
+            report.notes.append(f"the bench's own frames were at most {late:.0f} ms late")
             return report
 
     try:

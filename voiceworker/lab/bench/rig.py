@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from voiceworker.config import ConfigError, Settings, load_settings, read_environment
-from voiceworker.lab.audio import Samples, read_speech
+from voiceworker.lab.audio import Samples
 from voiceworker.lab.bench.calibration import Calibration, calibrate, joined
 from voiceworker.lab.bench.line import Line, Room, Said
 from voiceworker.lab.bench.ours import Ours
@@ -27,6 +27,7 @@ from voiceworker.lab.emulators.delays import FAST, SLOW, TYPICAL, Delays
 from voiceworker.lab.emulators.replies import Conversation, Reply, Sentences
 from voiceworker.lab.emulators.server import ProviderEmulators
 from voiceworker.lab.emulators.tones import words_of
+from voiceworker.lab.material import samples_of
 from voiceworker.lab.speech import Speech
 from voiceworker.stack.sfu import find_sfu, start_sfu
 
@@ -98,7 +99,7 @@ class Seat:
 
     async def say(self, speech: Speech) -> Said:
         """Returns when the last sample has been sent."""
-        said = self.begin(speech, read_speech(speech.path))
+        said = self.begin(speech, await asyncio.to_thread(samples_of, speech))
         await said.over.wait()
         return said
 
@@ -118,6 +119,8 @@ class Rig:
         self.systems: dict[str, System] = {}
         self.calibrations: list[Calibration] = []
         self.sfu_process_id = 0
+        self.latest_frame_seconds = 0.0
+        "how late a caller's frame was at the worst: what the bench itself was held up"
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Rig:
@@ -183,7 +186,10 @@ class Rig:
             if greeted:
                 await line.until(lambda: line.ear.onset_after(0) is not None, _GREETED_SECONDS)
                 await line.until_quiet(1.0)
-            yield seat
+            try:
+                yield seat
+            finally:
+                self.latest_frame_seconds = max(self.latest_frame_seconds, line.latest_frame_seconds)
 
     @asynccontextmanager
     async def seats(self) -> AsyncIterator[dict[str, Seat]]:

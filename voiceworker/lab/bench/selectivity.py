@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from voiceworker.lab.audio import read_speech
 from voiceworker.lab.bench.bargein import long_reply
 from voiceworker.lab.bench.ear import Ear
 from voiceworker.lab.bench.heard import heard_text, is_whole
@@ -18,6 +17,7 @@ from voiceworker.lab.bench.rig import LONG_WORDS, Rig, Seat
 from voiceworker.lab.bench.rooms import Arm, room
 from voiceworker.lab.bench.stats import Interval, quantile, share_of
 from voiceworker.lab.emulators.tones import WORD_SECONDS, words_of
+from voiceworker.lab.material import samples_of
 from voiceworker.lab.speech import Speech, SpeechKind
 
 STILL_TALKING_SECONDS = 1.0
@@ -69,7 +69,7 @@ class Event:
 async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
     """Makes the sound now, while the agent talks, and watches for two seconds after its end."""
     line, ear = seat.line, seat.ear
-    samples = await asyncio.to_thread(read_speech, speech.path)
+    samples = await asyncio.to_thread(samples_of, speech)
     before_at = time.perf_counter()
     level = ear.level(before_at - 1.0, before_at)
     said = seat.begin(speech, samples)
@@ -78,7 +78,7 @@ async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
     await line.pause(0.6)
     judge(ear, event, said.started_at, said.ended_at, level)
     text = rig.emulators.chats(seat.name)[-1].text
-    around = heard_text(ear.between(said.started_at - 1.0, said.ended_at + 0.9))
+    around = await asyncio.to_thread(heard_text, ear.between(said.started_at - 1.0, said.ended_at + 0.9))
     event.whole = is_whole(around, words_of(text))
 
 
