@@ -47,7 +47,7 @@ class SpeculationSettings:
     silence_for_doubt_seconds: float = 2.0
     "so much longer a silence is asked for what evidence lacks to certainty: 0.2 s for each tenth"
     attempts_per_turn: int = 3
-    wasted_tokens_share: float = 0.12
+    wasted_tokens_share: float = 0.1
     "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of 25 turns"
     wasted_on_interims_share: float = 0.06
     "no attempt on an interim transcript beyond this: it saves less than one on a final, and is wrong more often"
