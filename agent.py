@@ -28,7 +28,7 @@ try:
     settings = load_settings()
 except ConfigError as error:
     sys.exit(f"voiceworker: {error}")
-server = make_server(settings)
+server = make_server(settings, TOOLBOXES)
 worker = Worker(server, settings, TOOLBOXES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -13,7 +13,6 @@ import aiohttp
 from livekit import api, rtc
 from livekit.agents import (
     AgentSession,
-    AutoSubscribe,
     CloseEvent,
     CloseReason,
     JobContext,
@@ -110,8 +109,8 @@ class Call:
 
     # --- the whole of it ---
 
-    async def run(self, toolboxes: Mapping[str, Toolbox]) -> None:
-        """Holds the conversation; returns when the call is over and everything of it is closed."""
+    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: Awaitable[None]) -> None:
+        """Holds the conversation in the room that `connecting` joins; returns when all of it is over and closed."""
         room = self._context.room
         room.on("participant_connected", self._participant_connected)
         room.on("participant_disconnected", self._participant_disconnected)
@@ -120,10 +119,12 @@ class Call:
         self._sending = self._tasks.spawn(self._narrator.send(), "events of the narrator")
         reason: EndReason = "error"
         try:
-            await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-            if not await asyncio.to_thread(self._record_start):
+            session = await self._make_session(toolboxes)
+            await connecting
+            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
+            await self._start_session(session)
+            if not await recording:
                 return
-            await self._start_session(toolboxes)
             self._listening = True
             if self._context.is_fake_job():  # the framework's console: the caller sits at this terminal
                 self._welcome("console")
@@ -146,7 +147,8 @@ class Call:
 
     # --- the session ---
 
-    async def _start_session(self, toolboxes: Mapping[str, Toolbox]) -> None:
+    async def _make_session(self, toolboxes: Mapping[str, Toolbox]) -> AgentSession[None]:
+        """All that needs no room."""
         definition, engines = self._definition, self._engines
         tools = await asyncio.to_thread(self._make_tools, toolboxes)
         voice = engines.choices["tts"].chosen
@@ -155,8 +157,8 @@ class Call:
             self._greeting = SpokenGreeting(folder, str(voice), definition.greeting)
             await asyncio.to_thread(self._greeting.load)
         turns = self._turns = None if self._context.is_fake_job() else self._make_turns()
-        agent = self._agent = Receptionist(definition, [*tools, self._end_call_tool()], turns)
-        session: AgentSession[None] = AgentSession(
+        self._agent = Receptionist(definition, [*tools, self._end_call_tool()], turns)
+        return AgentSession(
             stt=engines.hearing(),
             llm=engines.thinking(),
             tts=engines.speaking(),
@@ -166,7 +168,10 @@ class Call:
             aec_warmup_duration=None,  # else the first three seconds of the agent's speech cannot be interrupted
             user_away_timeout=None,  # silence is decided by policy/attendance.py
         )
-        self._session = session
+
+    async def _start_session(self, session: AgentSession[None]) -> None:
+        self._session, agent, turns = session, self._agent, self._turns
+        assert agent is not None
         if turns is not None:
             turns.attach(session, agent.unheard)
         SessionListener(
@@ -180,8 +185,8 @@ class Call:
             session_host=False,  # else anybody in the room may read the instructions and mute the agent
             record=False,
         )
-        self._narrator.tell(SessionStarted(agent=definition.name))
-        names = {role: str(choice.chosen) for role, choice in engines.choices.items()}
+        self._narrator.tell(SessionStarted(agent=self._definition.name))
+        names = {role: str(choice.chosen) for role, choice in self._engines.choices.items()}
         self._narrator.tell(ModelsRouted(rule="default", **names))
 
     def _make_turns(self) -> TurnTaking:

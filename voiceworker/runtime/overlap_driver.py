@@ -137,9 +137,11 @@ class OverlapDriver:
         self._release_timer = asyncio.get_running_loop().call_later(seconds, self._sink.release)
 
     def _is_echo(self, now: float) -> bool:
+        """The last judgement stands while there is nothing new: a line that echoed a moment ago does so still."""
         if not self._is_audible or self._voice_since is None:
             return False
-        return self._echo.verdict(self._voice_since - _ONSET_SECONDS, now).verdict is Verdict.ECHO
+        verdict = self._echo.verdict(self._voice_since - _ONSET_SECONDS, now).verdict
+        return self._judged_echo if verdict is Verdict.UNKNOWN else verdict is Verdict.ECHO
 
     def _look_for_echo(self) -> None:
         """Asks again as more of the voice is there; the policy may be told another verdict at any time."""

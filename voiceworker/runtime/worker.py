@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
+from livekit.agents import AgentServer, AutoSubscribe, JobContext, JobProcess, JobRequest
 from livekit.agents.worker import ServerEnvOption
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -57,13 +57,13 @@ _IDLE_PROCESSES = 2
 "calls that can start at once without waiting for a process; each costs its private memory only"
 
 
-def make_server(settings: Settings) -> AgentServer:
+def make_server(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> AgentServer:
     """The framework's server with our limits: places are counted, the machine's load is not asked."""
     return AgentServer(
         load_fnc=_Load(settings.max_calls),
         load_threshold=math.inf,
         num_idle_processes=min(_IDLE_PROCESSES, settings.max_calls),
-        setup_fnc=_Setup(settings),
+        setup_fnc=_Setup(settings, toolboxes),
         host="127.0.0.1",
         port=settings.worker_port,
         job_memory_limit_mb=_MEMORY_LIMIT_MEGABYTES,
@@ -96,17 +96,20 @@ class _Load:
 
 
 class _Setup:
-    """Prepares an idle job process before a call needs it."""
+    """Prepares an idle job process before a call needs it: whatever is done here, no caller waits for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
         self._settings = settings
+        self._toolboxes = toolboxes
 
     def __call__(self, process: JobProcess) -> None:
         # A signal to the whole process group must not cut the calls of a worker that drains: it ends its jobs itself.
         if threading.current_thread() is threading.main_thread():  # the framework's console runs jobs in threads
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         settings = self._settings
-        definition = agent_catalog(settings, None).get(settings.default_agent)
+        catalog = agent_catalog(settings, definition_check(settings, self._toolboxes))
+        process.userdata["catalog"] = catalog
+        definition = catalog.get(settings.default_agent)
         if definition is None:
             return  # a call for another agent can still be taken
         try:
@@ -258,8 +261,10 @@ def job_request(context: JobContext) -> CallRequest:
 
 async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
     """The entrypoint of a job process."""
-    request = job_request(context)
-    catalog = agent_catalog(settings, definition_check(settings, toolboxes))
+    request, tasks = job_request(context), Tasks()
+    # the longest part of joining: meanwhile everything is made that needs no room
+    connecting = tasks.spawn(context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY), "joining the room")
+    catalog = context.proc.userdata.get("catalog") or agent_catalog(settings, definition_check(settings, toolboxes))
     name = request.agent or settings.default_agent
     definition = await asyncio.to_thread(catalog.get, name)
     if definition is None:
@@ -269,6 +274,6 @@ async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[s
         engines = await asyncio.to_thread(EngineBuilder, definition, settings, settings.now)
     records = await asyncio.to_thread(open_records, settings.records_url)
     try:
-        await Call(context, request, engines, settings, CallBook(records)).run(toolboxes)
+        await Call(context, request, engines, settings, CallBook(records)).run(toolboxes, connecting)
     finally:
         records.close()
