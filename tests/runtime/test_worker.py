@@ -26,7 +26,7 @@ def test_a_process_is_set_up_in_a_thread_as_the_console_does_and_without_its_age
 
     def set_up() -> None:
         try:
-            _Setup(Settings(agents_directory=tmp_path))(
+            _Setup(Settings(agents_directory=tmp_path), {})(
                 JobProcess(executor_type=JobExecutorType.THREAD, user_arguments=None, http_proxy=None)
             )
         except BaseException as error:

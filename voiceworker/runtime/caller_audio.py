@@ -20,7 +20,7 @@ _SPEECH_DB = -60.0
 "softer is not a voice, and tells nothing of how loud it is"
 _GAP_DB = 22.0
 "this far below the loudest of the present voice is a gap in it"
-_GAP_SECONDS = 0.05
+GAP_SECONDS = 0.05
 "closures within words are shorter"
 
 
@@ -68,7 +68,7 @@ class CallerAudio:
         self._loudest = max(self._loudest, level)
         soft = level < max(self._loudest - _GAP_DB, _SPEECH_DB)
         self._soft_seconds = self._soft_seconds + seconds if soft else 0.0
-        in_gap = self._soft_seconds >= _GAP_SECONDS
+        in_gap = self._soft_seconds >= GAP_SECONDS
         if in_gap != self._in_gap:
             self._in_gap = in_gap
             self._on_gap(in_gap)
@@ -82,8 +82,11 @@ class CallerAudio:
     def voice(self, *, speaking: bool) -> None:
         """The voice detector's verdict."""
         self._is_speaking = speaking
-        self._in_gap, self._soft_seconds = False, 0.0
+        self._soft_seconds = 0.0
         if speaking:
+            if self._in_gap:
+                self._in_gap = False
+                self._on_gap(False)
             self._present.clear()
             self._loudest = _SPEECH_DB
 

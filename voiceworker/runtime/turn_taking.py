@@ -30,7 +30,7 @@ from voiceworker.policy.overlap import Overlap, OverlapSettings, Situation
 from voiceworker.policy.speculation import Completeness, Price, Speculation, SpeculationSettings
 from voiceworker.policy.utterances import read_utterance
 from voiceworker.runtime.call_sink import Audible, CallSink, Silent
-from voiceworker.runtime.caller_audio import CallerAudio
+from voiceworker.runtime.caller_audio import GAP_SECONDS, CallerAudio
 from voiceworker.runtime.echo import EchoGuard, Samples
 from voiceworker.runtime.heard_text import HeardText
 from voiceworker.runtime.leading_silence import trim_leading_silence
@@ -76,7 +76,7 @@ class TurnTaking:
         self._tell = tell
         self._timing = turn_timing(self._turns.eagerness, self._language)
         self._echo = EchoGuard()
-        self._caller = CallerAudio(self._echo, lambda in_gap: self._speculator.voice(speaking=not in_gap))
+        self._caller = CallerAudio(self._echo, self._gap)
         self._clock = TurnClock()
         self._meter = TransitMeter(room, caller_identity)
         self.sink = CallSink(room, listener=self)
@@ -230,6 +230,9 @@ class TurnTaking:
     def turn_completed(self) -> None:
         """The framework has taken the caller's spoken turn."""
         self._clock.committed(time.monotonic())
+
+    def _gap(self, in_gap: bool) -> None:
+        self._speculator.voice(speaking=not in_gap, since_seconds=GAP_SECONDS if in_gap else 0.0)
 
     def _turn_taken(self, commit: Commit) -> None:
         self._overlap.turn_taken()
