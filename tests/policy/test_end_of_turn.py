@@ -28,6 +28,7 @@ SETTINGS = EndOfTurnSettings(
     dictating=Patience(0.8, 1.6),
     unfinished=Patience(1.0, 2.0),
     sure_likelihood=0.9,
+    complete_odds=1.0,
     ask_after_seconds=(0.2, 0.4),
     rhythm_seconds=0.15,
     handover_seconds=0.0,
@@ -121,6 +122,12 @@ def test_the_wait_falls_with_the_likelihood() -> None:
         0.45,
         0.3,
     ]
+
+
+def test_a_whole_sentence_needs_less_of_the_models_word() -> None:
+    steps: list[Step] = [(0, sound), (1.2, hush), (1.2, final("complete")), (1.25, score(0.6))]
+    waits = [commits(steps, replace(SETTINGS, complete_odds=odds))[0] - 1 for odds in (1.0, 2.0, 3.0)]
+    assert [round(wait, 3) for wait in waits] == [0.575, 0.388, 0.302]
 
 
 def test_the_model_is_asked_again_while_the_silence_grows() -> None:

@@ -22,7 +22,7 @@ class TurnTiming:
 
 # The minimum is what a caller feels on every turn, the maximum what he feels when the turn model misjudges him;
 # people leave 0.2 s between turns (Stivers 2009), and up to 1 s inside one. The paces, by lab/turn_simulation.py on
-# tests/audio/turns: patient cuts into one speech of fifteen that have a pause inside, balanced into one of five (fewer
+# tests/audio/turns: patient cuts into one speech of nine that have a pause inside, balanced into one of five (fewer
 # than the framework's own rule), eager into one of two.
 _TIMINGS: dict[Eagerness, TurnTiming] = {
     "patient": TurnTiming(0.6, 3.0, 0.5, 1.6),

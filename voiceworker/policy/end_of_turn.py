@@ -41,8 +41,10 @@ class EndOfTurnSettings:
 
     closed: Patience = Patience(0.2, 0.3)
     "people leave 0.2 s between turns (Stivers 2009); nothing is to be expected any more"
-    complete: Patience = Patience(0.25, 0.75)
+    complete: Patience = Patience(0.25, 0.8)
     "a whole sentence: the only question is whether another one follows"
+    complete_odds: float = 2.0
+    "so many times likelier than by its sound alone is the end of a turn after a whole sentence"
     neutral: Patience = Patience(0.25, 0.8)
     "pauses inside a sentence rarely last longer, at a place where it could have ended"
     grouped: Patience = Patience(0.45, 0.8)
@@ -51,7 +53,7 @@ class EndOfTurnSettings:
     "the next group of digits or letters comes after 1 to 1.5 s; the voice falls at the end of every group"
     unfinished: Patience = Patience(1.2, 2.0)
     "the words outweigh the model; but a caller who does not go on must not wait for ever"
-    sure_likelihood: float = 0.85
+    sure_likelihood: float = 0.75
     "from which the soonest moment is good enough; at 0.5, the model's own threshold, and below it changes nothing"
     ask_after_seconds: tuple[float, ...] = (0.2, 0.4, 0.6)
     "silences at which the model is asked: it hears 1.2 s, so that later there is too little speech left to judge"
@@ -276,7 +278,7 @@ class EndOfTurn:
         if silence.wordless:
             return max(latest, silence.began_at + settings.sound_seconds)
         soonest = silence.began_at + patience.soonest_seconds
-        commit_at = latest - (latest - soonest) * self._trust(silence.likelihood)
+        commit_at = latest - (latest - soonest) * self._trust(silence.likelihood, words)
         return max(commit_at, self._words_at + settings.handover_seconds)
 
     def _patience(self, words: Words) -> Patience:
@@ -289,11 +291,13 @@ class EndOfTurn:
         rhythm = max(self._longest_pause + settings.rhythm_seconds, settings.grouped.soonest_seconds)
         return replace(settings.grouped, latest_seconds=min(rhythm, settings.dictating.latest_seconds))
 
-    def _trust(self, likelihood: float | None) -> float:
-        """How far the model's word shortens the wait, 0 to 1."""
+    def _trust(self, likelihood: float | None, words: Words) -> float:
+        """How far the model's word, seen with those of the caller, shortens the wait: 0 to 1."""
         if likelihood is None:
             return 0.0
-        return min(1.0, max(0.0, (likelihood - _EVEN) / (self.settings.sure_likelihood - _EVEN)))
+        odds = self.settings.complete_odds if words.completeness == "complete" else 1.0
+        seen = likelihood * odds / (likelihood * odds + 1 - likelihood)
+        return min(1.0, max(0.0, (seen - _EVEN) / (self.settings.sure_likelihood - _EVEN)))
 
     def _pass(self, now: float) -> None:
         self._now = max(self._now, now)

@@ -61,6 +61,7 @@ class FunctionWords:
     fillers: frozenset[str] = frozenset()
     holding: frozenset[str] = frozenset()
     "the speaker asks for time"
+    greetings: frozenset[str] = frozenset()
     goodbyes: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     "yes, no, and what else is a whole answer"
@@ -169,6 +170,12 @@ def _open_end(text: str, tokens: list[str], words: FunctionWords, expected: Expe
     last, before = tokens[-1], tokens[-2] if len(tokens) > 1 else ""
     if _ends_with(tokens, words.fillers):
         return Utterance("unfinished", "ends with a filler")
+    if (
+        _starts_with(tokens, words.greetings) == len(tokens)
+        and expected == ANYTHING
+        and not text.rstrip().endswith("?")
+    ):
+        return Utterance("unfinished", "only a greeting")
     if _ends_with(tokens, words.holding):
         return Utterance("unfinished", "asks for time")
     if text.rstrip().endswith((",", "-", "–", "—", "...", "…", ":", "、")):
