@@ -186,6 +186,7 @@ class Rig:
             if greeted:
                 await line.until(lambda: line.ear.onset_after(0) is not None, _GREETED_SECONDS)
                 await line.until_quiet(1.0)
+                line.latest_frame_seconds = 0.0  # while a call begins, processes start, and nothing is measured
             try:
                 yield seat
             finally:
