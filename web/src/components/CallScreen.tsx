@@ -23,7 +23,7 @@ interface Props {
 
 /** From the press of the button to the end of the call. Stands inside the room's context. */
 export function CallScreen({ call, room, agentLabel }: Props) {
-  const { phase, transcript, sessionId, trouble } = call;
+  const { phase, transcript, sessionId, trouble, ducked } = call;
   const live = phase.name === "live";
   const { agent, agentAttributes, audioTrack } = useVoiceAssistant();
   const { microphoneTrack } = useLocalParticipant();
@@ -49,7 +49,7 @@ export function CallScreen({ call, room, agentLabel }: Props) {
       <section className="stage" aria-label="Call">
         <Stage
           phase={phase}
-          activity={agentActivity(agentAttributes?.["lk.agent.state"], present, met)}
+          activity={agentActivity(agentAttributes?.["lk.agent.state"], present, met, ducked)}
           agentLabel={agentLabel}
           microphone={microphone.state}
           participant={room.localParticipant}

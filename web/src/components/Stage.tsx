@@ -25,7 +25,7 @@ interface Props {
 export function Stage({ phase, activity, agentLabel, microphone, participant, readAgent, readCaller }: Props) {
   const heading = useArrivalFocus<HTMLHeadingElement>();
   const elapsed = useElapsed(phase.name === "live" ? phase.startedAt : undefined);
-  const { word, hint, motion, tone } = appearance(phase, activity, microphone);
+  const { word, aside, hint, motion, tone } = appearance(phase, activity, microphone);
   return (
     <>
       <header className="stage-head">
@@ -35,14 +35,16 @@ export function Stage({ phase, activity, agentLabel, microphone, participant, re
         <ConnectionBadge participant={participant} />
       </header>
       <div className="stage-body">
-        <VoiceRing motion={motion} tone={tone} read={tone === "caller" ? readCaller : readAgent}>
+        <VoiceRing motion={motion} tone={tone} soft={aside !== undefined} read={tone === "caller" ? readCaller : readAgent}>
           <span className="elapsed" role="timer" aria-label="Elapsed time">
             {clockTime(elapsed)}
           </span>
         </VoiceRing>
         <div className="stage-words">
           <p className="state" role="status" data-state={phase.name === "live" ? activity : phase.name}>
-            {word}
+            <span className={aside === undefined ? undefined : "visually-hidden"}>{word}</span>
+            {/* Gone in a moment, and read out it would be one more voice over the two. */}
+            {aside === undefined ? null : <span aria-hidden="true">{aside}</span>}
           </p>
           <p className="hint">{hint}</p>
           <div className="meters">
@@ -63,6 +65,8 @@ const METER_NOTES: Readonly<Record<MicrophoneState, string | undefined>> = {
 
 interface Appearance {
   readonly word: string;
+  /** Seen in place of the word, for a moment. */
+  readonly aside?: string;
   readonly hint: string;
   readonly motion: RingMotion;
   readonly tone: RingTone;
@@ -82,6 +86,8 @@ function appearance(phase: Phase, activity: AgentActivity, microphone: Microphon
       return { word: "Thinking", hint: "An answer is on its way.", motion: "sweep", tone: "agent" };
     case "speaking":
       return { word: "Speaking", hint: "Just speak to interrupt.", motion: "voice", tone: "agent" };
+    case "listening_in":
+      return { word: "Speaking", aside: "Listening in", hint: "Keep speaking to interrupt.", motion: "voice", tone: "agent" };
     case "listening":
       return { word: "Listening", hint: LISTENING_HINTS[microphone], motion: "voice", tone: "caller" };
   }

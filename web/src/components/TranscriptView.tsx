@@ -1,7 +1,9 @@
+import { useEffect, useId, useRef, useState } from "react";
+
 import { useStickToEnd } from "../hooks/useStickToEnd";
-import { latency } from "../lib/format";
 import type { Line } from "../lib/transcript";
 import { DownIcon } from "./icons";
+import { LatencyBreakdown, LatencyTag } from "./LatencyBreakdown";
 
 interface Props {
   readonly lines: readonly Line[];
@@ -25,7 +27,7 @@ export function TranscriptView({ lines, agentLabel, emptyNote }: Props) {
                 key={line.id}
                 line={line}
                 agentLabel={agentLabel}
-                continued={lines[index - 1]?.speaker === line.speaker && line.firstAudioMs === undefined}
+                continued={lines[index - 1]?.speaker === line.speaker && line.latency === undefined}
               />
             ))}
           </ol>
@@ -51,18 +53,33 @@ interface LineProps {
 
 function LineView({ line, agentLabel, continued }: LineProps) {
   const name = line.speaker === "agent" ? agentLabel : "You";
+  const { latency } = line;
+  const [open, setOpen] = useState(false);
+  const breakdown = useId();
+  const item = useRef<HTMLLIElement>(null);
+
+  // What unfolds below the edge of the box would seem not to have unfolded.
+  useEffect(() => {
+    if (open) item.current?.scrollIntoView({ block: "nearest" });
+  }, [open]);
+
   return (
-    <li className="line" data-speaker={line.speaker} data-final={line.final} data-continued={continued}>
+    <li className="line" ref={item} data-speaker={line.speaker} data-final={line.final} data-continued={continued}>
       <p className={continued ? "visually-hidden" : "line-head"}>
         <span className="line-name">{name}</span>
         {line.typed ? <span className="line-tag">typed</span> : null}
-        {line.firstAudioMs === undefined ? null : (
-          <span className="line-tag latency" title="From the end of your words to the first sound of the answer">
-            <span className="visually-hidden">answered after </span>
-            {latency(line.firstAudioMs)}
-          </span>
-        )}
+        {latency ? (
+          <LatencyTag
+            latency={latency}
+            open={open}
+            controls={breakdown}
+            onToggle={() => {
+              setOpen(!open);
+            }}
+          />
+        ) : null}
       </p>
+      {latency && open ? <LatencyBreakdown id={breakdown} latency={latency} /> : null}
       <p className="line-text">
         {line.text}
         {line.interrupted ? <Cut unheard={line.unheard} /> : null}

@@ -15,13 +15,15 @@ export type RingTone = "quiet" | "agent" | "caller" | "trouble";
 interface Props {
   readonly motion: RingMotion;
   readonly tone: RingTone;
+  /** Drawn softly: whoever speaks has lowered the voice. */
+  readonly soft?: boolean;
   readonly read?: ReadLoudness;
   /** What stands inside the ring. */
   readonly children: ReactNode;
 }
 
 /** The voice made visible: a ring of ticks that stand out as far as whoever speaks is loud. */
-export function VoiceRing({ motion, tone, read, children }: Props) {
+export function VoiceRing({ motion, tone, soft = false, read, children }: Props) {
   const ticks = useRef<SVGGElement>(null);
   const level = useRef(0);
   const calm = useReducedMotion();
@@ -38,7 +40,7 @@ export function VoiceRing({ motion, tone, read, children }: Props) {
   });
 
   return (
-    <div className="ring" data-tone={tone}>
+    <div className="ring" data-tone={tone} data-soft={soft}>
       <svg viewBox="-114 -114 228 228" aria-hidden="true">
         <g ref={ticks}>
           {Array.from({ length: TICKS }, (_, index) => (

@@ -91,6 +91,14 @@ export function DownIcon() {
   );
 }
 
+export function UnfoldIcon() {
+  return (
+    <Icon>
+      <path d="M6 9.5l6 6 6-6" />
+    </Icon>
+  );
+}
+
 export function CloseIcon() {
   return (
     <Icon>

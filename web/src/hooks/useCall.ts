@@ -1,7 +1,7 @@
 import { Room, RoomEvent } from "livekit-client";
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
 
-import { idle, reducePhase, type Phase } from "../lib/call";
+import { duckedAfter, idle, reducePhase, type Phase } from "../lib/call";
 import { endingOf } from "../lib/ending";
 import type { CallEvent } from "../lib/events";
 import { CallFailure, type Failure } from "../lib/failure";
@@ -9,6 +9,7 @@ import { placeCall, ROOM_OPTIONS, type CallWish } from "../lib/placeCall";
 import { CHAT_TOPIC, listenTo } from "../lib/roomFeed";
 import { endSession } from "../lib/sessions";
 import { emptyTranscript, reduceTranscript, type Transcript } from "../lib/transcript";
+import { answerTransit } from "../lib/transitAnswer";
 
 export interface Call {
   readonly phase: Phase;
@@ -18,6 +19,8 @@ export interface Call {
   readonly sessionId: string | undefined;
   /** What went wrong lately at the agent's side without ending the call: stt, llm, tts, tool or session. */
   readonly trouble: string | undefined;
+  /** The agent speaks softly, because somebody speaks over it. */
+  readonly ducked: boolean;
   readonly start: (wish: CallWish) => void;
   readonly hangUp: () => void;
   /** Gives the call up before it was a conversation. */
@@ -47,6 +50,7 @@ export function useCall(): Call {
   const [room, setRoom] = useState<Room>();
   const [sessionId, setSessionId] = useState<string>();
   const [trouble, setTrouble] = useState<string>();
+  const [ducked, setDucked] = useState(false);
   const current = useRef<Current>(undefined);
 
   const start = useCallback((wish: CallWish) => {
@@ -56,9 +60,11 @@ export function useCall(): Call {
     setRoom(call.room);
     setSessionId(undefined);
     setTrouble(undefined);
+    setDucked(false);
     changeTranscript({ type: "cleared" });
 
     listenTo(call.room, { onTranscript: changeTranscript, onEvent: heed });
+    answerTransit(call.room);
     call.room.once(RoomEvent.TrackSubscribed, () => {
       call.met = true;
     });
@@ -96,6 +102,7 @@ export function useCall(): Call {
 
     function heed(event: CallEvent) {
       changeTranscript({ type: "event", event });
+      setDucked((before) => duckedAfter(before, event));
       if (event.type === "error") setTrouble(event.where);
       if (event.type === "agent.speech_started") setTrouble(undefined);
       if (event.type === "session.ended") {
@@ -145,7 +152,7 @@ export function useCall(): Call {
     };
   }, [hangUp]);
 
-  return { phase, transcript, room, sessionId, trouble, start, hangUp, fail, abandon, type };
+  return { phase, transcript, room, sessionId, trouble, ducked, start, hangUp, fail, abandon, type };
 }
 
 /** Both begin at once: the page may be closing, and what has not begun then never happens. */

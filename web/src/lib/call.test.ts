@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { agentActivity, idle, reducePhase, type Phase, type PhaseAction } from "./call";
+import { agentActivity, duckedAfter, idle, reducePhase, type Phase, type PhaseAction } from "./call";
 
 function after(...actions: PhaseAction[]): Phase {
   return actions.reduce(reducePhase, idle);
@@ -42,5 +42,24 @@ describe("the agent", () => {
     ["speaking", false, true, "away"],
   ] as const)("in state %s, present %s, met %s is %s", (state, present, met, activity) => {
     expect(agentActivity(state, present, met)).toBe(activity);
+  });
+
+  it.each([
+    ["speaking", true, "listening_in"],
+    ["listening", true, "listening"],
+    ["speaking", false, "away"],
+  ] as const)("in state %s, present %s, that speaks softly is %s", (state, present, activity) => {
+    expect(agentActivity(state, present, true, true)).toBe(activity);
+  });
+
+  it.each([
+    { type: "agent.restored" },
+    { type: "agent.interrupted", heardText: "We", unheardText: "are" },
+    { type: "agent.speech_stopped" },
+    { type: "agent.speech_started" },
+  ] as const)("speaks softly until $type", (event) => {
+    expect(duckedAfter(false, { type: "agent.ducked" })).toBe(true);
+    expect(duckedAfter(true, { type: "error", where: "stt" })).toBe(true);
+    expect(duckedAfter(true, event)).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 /** The life of a call, from the button to the summary. */
 import type { Ending } from "./ending";
+import type { CallEvent } from "./events";
 import type { Failure } from "./failure";
 
 export type Phase =
@@ -45,16 +46,33 @@ export function reducePhase(phase: Phase, action: PhaseAction): Phase {
 }
 
 /** The agent's own word for its state (`lk.agent.state`), and what the page makes of the time before it is there. */
-export type AgentActivity = "connecting" | "listening" | "thinking" | "speaking" | "away";
+export type AgentActivity = "connecting" | "listening" | "thinking" | "speaking" | "listening_in" | "away";
 
 const ACTIVITIES: ReadonlySet<string> = new Set<AgentActivity>(["listening", "thinking", "speaking"]);
 
 /**
  * @param present the agent is in the room
  * @param met it has been there before: a call without it now has lost it
+ * @param ducked it speaks softly, because somebody speaks over it
  */
-export function agentActivity(state: string | undefined, present: boolean, met: boolean): AgentActivity {
+export function agentActivity(state: string | undefined, present: boolean, met: boolean, ducked = false): AgentActivity {
   if (!present) return met ? "away" : "connecting";
+  if (state === "speaking" && ducked) return "listening_in";
   if (state !== undefined && ACTIVITIES.has(state)) return state as AgentActivity;
   return state === "idle" ? "listening" : "connecting";
+}
+
+/** Whether the agent speaks softly after `event`. */
+export function duckedAfter(ducked: boolean, event: CallEvent): boolean {
+  switch (event.type) {
+    case "agent.ducked":
+      return true;
+    case "agent.restored":
+    case "agent.interrupted":
+    case "agent.speech_started":
+    case "agent.speech_stopped":
+      return false;
+    default:
+      return ducked;
+  }
 }

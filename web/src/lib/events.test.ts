@@ -9,9 +9,15 @@ function parsed(fields: object) {
 }
 
 it("reads the time to the first audio", () => {
-  expect(parsed({ type: "agent.speech_started", first_audio_ms: 870, parts: { answer: 420 } })).toEqual({
+  expect(parsed({ type: "agent.speech_started", first_audio_ms: 870, parts: { commit: 500, transit: 370 } })).toEqual({
     type: "agent.speech_started",
-    firstAudioMs: 870,
+    latency: {
+      totalMs: 870,
+      parts: [
+        { name: "commit", ms: 500 },
+        { name: "transit", ms: 370 },
+      ],
+    },
   });
 });
 
@@ -25,6 +31,14 @@ it("reads what was heard and what was not", () => {
     heardText: "We are",
     unheardText: "",
   });
+});
+
+it.each(["agent.ducked", "agent.speech_stopped"])("reads %s", (type) => {
+  expect(parsed({ type })).toEqual({ type });
+});
+
+it("reads that the agent goes on as before, for whatever reason", () => {
+  expect(parsed({ type: "agent.restored", reason: "invented_tomorrow" })).toEqual({ type: "agent.restored" });
 });
 
 it("reads why a session ended and where something failed", () => {
@@ -42,6 +56,7 @@ it.each([
   '{"type": "session.ended"}',
   '{"type": "error"}',
   '{"type": "user.speech_started"}',
+  '{"type": "turn.committed", "eagerness": "auto", "end_of_turn_probability": null, "waited_ms": 320}',
   '{"type": "invented.tomorrow"}',
 ])("ignores %j", (text) => {
   expect(parseEvent(text)).toBeUndefined();

@@ -1,12 +1,18 @@
 /** What the agent tells its caller's client on the text-stream topic `vw.events`, one JSON object each. */
-import { isObject, numberOf, parseJson, type JsonObject } from "./json";
+import { isObject, parseJson, type JsonObject } from "./json";
+import { readLatency, type AnswerLatency } from "./latency";
 
 export const EVENTS_TOPIC = "vw.events";
 
 /** The events this page shows something of. Others are facts for somebody else. */
 export type CallEvent =
-  /** `firstAudioMs`: from the end of the caller's speech to the first audio; absent when the agent spoke unasked. */
-  | { readonly type: "agent.speech_started"; readonly firstAudioMs?: number }
+  /** `latency`: absent when the agent spoke unasked. */
+  | { readonly type: "agent.speech_started"; readonly latency?: AnswerLatency }
+  | { readonly type: "agent.speech_stopped" }
+  /** The agent has lowered its voice, because somebody spoke over it. */
+  | { readonly type: "agent.ducked" }
+  /** It goes on as before. */
+  | { readonly type: "agent.restored" }
   | { readonly type: "agent.interrupted"; readonly heardText: string; readonly unheardText: string }
   | { readonly type: "session.ended"; readonly reason: string }
   /** `where`: stt | llm | tts | tool | session */
@@ -21,11 +27,13 @@ export function parseEvent(text: string): CallEvent | undefined {
 function eventOf(body: JsonObject): CallEvent | undefined {
   switch (body.type) {
     case "agent.speech_started": {
-      const firstAudioMs = numberOf(body.first_audio_ms);
-      return firstAudioMs === undefined || firstAudioMs < 0
-        ? { type: "agent.speech_started" }
-        : { type: "agent.speech_started", firstAudioMs };
+      const latency = readLatency(body.first_audio_ms, body.parts);
+      return latency ? { type: "agent.speech_started", latency } : { type: "agent.speech_started" };
     }
+    case "agent.speech_stopped":
+    case "agent.ducked":
+    case "agent.restored":
+      return { type: body.type };
     case "agent.interrupted": {
       const { heard_text: heardText, unheard_text: unheardText } = body;
       return typeof heardText === "string" && typeof unheardText === "string"

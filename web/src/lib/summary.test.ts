@@ -12,9 +12,9 @@ it("counts the caller's turns, not his sentences, and takes the median of the an
     line("agent", "Welcome."),
     line("caller", "Hello."),
     line("caller", "When are you open?"),
-    line("agent", "From nine.", { firstAudioMs: 800 }),
+    line("agent", "From nine.", { latency: { totalMs: 800, parts: [] } }),
     line("caller", "Thanks."),
-    line("agent", "You are welcome.", { firstAudioMs: 1200 }),
+    line("agent", "You are welcome.", { latency: { totalMs: 1200, parts: [] } }),
   ];
   expect(summarise(lines)).toEqual({ callerTurns: 2, medianFirstAudioMs: 1000 });
   expect(summarise([])).toEqual({ callerTurns: 0, medianFirstAudioMs: undefined });

@@ -10,7 +10,7 @@ export interface Summary {
 export function summarise(lines: readonly Line[]): Summary {
   return {
     callerTurns: lines.filter((line, index) => line.speaker === "caller" && lines[index - 1]?.speaker !== "caller").length,
-    medianFirstAudioMs: median(lines.flatMap((line) => line.firstAudioMs ?? [])),
+    medianFirstAudioMs: median(lines.flatMap((line) => line.latency?.totalMs ?? [])),
   };
 }
 

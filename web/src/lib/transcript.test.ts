@@ -17,7 +17,10 @@ function callerSays(id: string, text: string, final = false): TranscriptAction {
 function speechStarted(firstAudioMs?: number): TranscriptAction {
   return {
     type: "event",
-    event: firstAudioMs === undefined ? { type: "agent.speech_started" } : { type: "agent.speech_started", firstAudioMs },
+    event: {
+      type: "agent.speech_started",
+      ...(firstAudioMs === undefined ? {} : { latency: { totalMs: firstAudioMs, parts: [] } }),
+    },
   };
 }
 
@@ -59,22 +62,22 @@ describe("the words of both sides", () => {
 describe("the latency of an answer", () => {
   it("goes to the line that is being spoken", () => {
     const { lines } = after(callerSays("c", "hi", true), agentSays("a", "Hello"), speechStarted(870));
-    expect(lines[1]?.firstAudioMs).toBe(870);
+    expect(lines[1]?.latency?.totalMs).toBe(870);
   });
 
   it("waits for the first word when it comes before it", () => {
     const { lines } = after(agentSays("g", "Welcome.", true), callerSays("c", "hi", true), speechStarted(870), agentSays("a", "Hello"));
-    expect(lines.map((line) => line.firstAudioMs)).toEqual([undefined, undefined, 870]);
+    expect(lines.map((line) => line.latency?.totalMs)).toEqual([undefined, undefined, 870]);
   });
 
   it("is given once, though the answer goes on in a second segment", () => {
     const { lines } = after(speechStarted(500), agentSays("a", "One moment.", true), agentSays("b", "It is free."));
-    expect(lines.map((line) => line.firstAudioMs)).toEqual([500, undefined]);
+    expect(lines.map((line) => line.latency?.totalMs)).toEqual([500, undefined]);
   });
 
   it("is never lent to speech that nobody waited for", () => {
     const { lines } = after(speechStarted(500), speechStarted(), agentSays("a", "Are you still there?"));
-    expect(lines[0]?.firstAudioMs).toBeUndefined();
+    expect(lines[0]?.latency).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 /** The conversation as the page shows it: what arrives goes in, the lines of both sides come out. */
 import type { CallEvent } from "./events";
+import type { AnswerLatency } from "./latency";
 
 export type Speaker = "caller" | "agent";
 
@@ -15,14 +16,14 @@ export interface Line {
   readonly interrupted: boolean;
   /** What the agent had in mind to say when it was cut. */
   readonly unheard: string;
-  /** From the end of the caller's speech to the first audio of this answer. */
-  readonly firstAudioMs?: number;
+  /** How long this answer was waited for. */
+  readonly latency?: AnswerLatency;
 }
 
 export interface Transcript {
   readonly lines: readonly Line[];
   /** Measured for an answer whose first word has not arrived yet. */
-  readonly pendingFirstAudioMs?: number;
+  readonly pendingLatency?: AnswerLatency;
 }
 
 export type TranscriptAction =
@@ -67,15 +68,15 @@ function withSegment(
   }
   if (text.trim() === "") return transcript;
   const fresh = blankLine(id, speaker, { text, final });
-  if (speaker === "caller" || transcript.pendingFirstAudioMs === undefined) return append(transcript, fresh);
-  return { lines: [...transcript.lines, { ...fresh, firstAudioMs: transcript.pendingFirstAudioMs }] };
+  if (speaker === "caller" || !transcript.pendingLatency) return append(transcript, fresh);
+  return { lines: [...transcript.lines, { ...fresh, latency: transcript.pendingLatency }] };
 }
 
 function withEvent(transcript: Transcript, event: CallEvent): Transcript {
   switch (event.type) {
     case "agent.speech_started":
       // Speech unasked was not waited for; a figure still held back belonged to words that never came.
-      return event.firstAudioMs === undefined ? { lines: transcript.lines } : withLatency(transcript, event.firstAudioMs);
+      return event.latency ? withLatency(transcript, event.latency) : { lines: transcript.lines };
     case "agent.interrupted":
       return withInterruption(transcript, event.heardText, event.unheardText);
     default:
@@ -84,12 +85,12 @@ function withEvent(transcript: Transcript, event: CallEvent): Transcript {
 }
 
 /** The words and the event travel on two streams: whichever is first waits for the other. */
-function withLatency(transcript: Transcript, firstAudioMs: number): Transcript {
+function withLatency(transcript: Transcript, latency: AnswerLatency): Transcript {
   const last = transcript.lines.at(-1);
-  if (last?.speaker === "agent" && !last.final && last.firstAudioMs === undefined) {
-    return withLine(transcript, last.id, (line) => ({ ...line, firstAudioMs }));
+  if (last?.speaker === "agent" && !last.final && !last.latency) {
+    return withLine(transcript, last.id, (line) => ({ ...line, latency }));
   }
-  return { ...transcript, pendingFirstAudioMs: firstAudioMs };
+  return { ...transcript, pendingLatency: latency };
 }
 
 const RECENT_AGENT_LINES = 3;
