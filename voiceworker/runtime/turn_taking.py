@@ -89,8 +89,11 @@ class TurnTaking:
             tell,
             vad_silence_seconds=VAD_SILENCE_SECONDS,
         )
+        patience = EndOfTurnSettings().paced(self._timing.pace)
         self._detector = EndOfTurnDetector(
-            EndOfTurnSettings().paced(self._timing.pace), language=self._language, on_commit=self._turn_taken
+            patience if has_interims else patience.without_interims(),
+            language=self._language,
+            on_commit=self._turn_taken,
         )
         self._in_pieces = in_pieces
         price = Price.METERED if may_speculate and self._turns.speculation else Price.FORBIDDEN
@@ -116,7 +119,7 @@ class TurnTaking:
         return TurnHandlingOptions(
             turn_detection="vad" if by_silence else self._detector,
             interruption={"mode": "vad", "min_duration": _NEVER_SECONDS, "resume_false_interruption": False},
-            endpointing={"min_delay": silence, "max_delay": _NEVER_SECONDS},
+            endpointing={"min_delay": silence, "max_delay": self._timing.maximum_silence_seconds},
             preemptive_generation=PREEMPTIVE_GENERATION,
         )
 
