@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing_and_leaves_no_lock(database_url: str, reco
     records.check()
     connection = sqlite3.connect(path, timeout=0)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
     connection.close()
     assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
 
@@ -76,6 +76,7 @@ def test_on_postgresql_the_migrations_make_the_columns_as_long_as_the_code_reads
         wanted = metadata.tables[table].c[column].type
         assert isinstance(wanted, String)
         assert f"ALTER TABLE {table} ALTER COLUMN {column} TYPE VARCHAR({wanted.length})" in said.getvalue()
+    assert said.getvalue().count("id BIGSERIAL NOT NULL") == 2  # turns and overlaps: 2^31 of them are few
 
 
 def test_columns_hold_the_longest_texts_that_a_dispatch_may_bring() -> None:
@@ -118,6 +119,7 @@ def test_a_database_of_the_first_version_keeps_its_sessions_and_transcripts(tmp_
     migrate(url)
     records = open_records(url)
     assert [line.text for line in records.transcripts.lines("ses_1")] == ["Hello."]
+    assert records.turns.of_session("ses_1") == []
     records.close()
 
 

@@ -18,20 +18,26 @@ from voiceworker.records.keys import ApiKey, Keys, NameTaken, Scope, StoredKeys
 from voiceworker.records.migrate import migrate
 from voiceworker.records.sessions import Session, Sessions, SessionStatus, StoredSessions
 from voiceworker.records.transcripts import Role, StoredTranscripts, TranscriptLine, Transcripts
+from voiceworker.records.turns import Added, Outcome, Overlap, Position, StoredTurns, Turn, Turns
 from voiceworker.records.workers import STALE_AFTER, Heartbeat, StoredWorkers, Workers
 
 __all__ = [
     "STALE_AFTER",
+    "Added",
     "Admission",
     "ApiKey",
     "Heartbeat",
     "NameTaken",
+    "Outcome",
+    "Overlap",
+    "Position",
     "Records",
     "Role",
     "Scope",
     "Session",
     "SessionStatus",
     "TranscriptLine",
+    "Turn",
     "migrate",
     "open_records",
 ]
@@ -44,6 +50,7 @@ class Records:
     sessions: Sessions
     admission: AdmissionDesk
     transcripts: Transcripts
+    turns: Turns
     workers: Workers
     keys: Keys
     idempotency: Idempotency
@@ -65,6 +72,7 @@ def open_records(database_url: str) -> Records:
         sessions=StoredSessions(engine),
         admission=StoredAdmission(engine),
         transcripts=StoredTranscripts(engine),
+        turns=StoredTurns(engine),
         workers=StoredWorkers(engine),
         keys=StoredKeys(engine),
         idempotency=StoredIdempotency(engine),

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from voiceworker.records.database import UtcDateTime
 
@@ -53,6 +68,27 @@ transcript_lines = Table(
     Column("interrupted", Boolean, nullable=False),
     Column("heard_text", Text),
 )
+
+
+def _facts_of_sessions(name: str, *columns: Column[Any]) -> Table:
+    """Rows of sessions, in the order in which they were written."""
+    return Table(
+        name,
+        metadata,
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("session", String(SESSION_ID_LENGTH), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+        Column("sequence", Integer, nullable=False),
+        Column("at", UtcDateTime, nullable=False),
+        *columns,
+        UniqueConstraint("session", "sequence"),
+        sqlite_autoincrement=True,  # else it gives the ids of deleted rows out again
+    )
+
+
+turns = _facts_of_sessions(
+    "turns", Column("first_audio_ms", Integer, nullable=False), Column("parts", JSON, nullable=False)
+)
+overlaps = _facts_of_sessions("overlaps", Column("outcome", String(16), nullable=False), Column("reason", String(32)))
 
 workers = Table(
     "workers",
