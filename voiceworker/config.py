@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from voiceworker.policy.eagerness import Eagerness
 from voiceworker.policy.overlap import Policy, Situation
+from voiceworker.policy.situations import Marked
 
 ROOT = Path(__file__).resolve().parent.parent
 "the checkout: agents/, livekit.yaml, web/ and var/ lie here"
@@ -200,6 +201,8 @@ class OverlapTable(Frozen):
     policy: Policy = "duck_then_cut"
     situations: dict[Situation, Policy] = {"important": "ignore"}
     "another policy for a greeting, a sentence that reads back what was understood, ..."
+    sentences: dict[Marked, tuple[str, ...]] = {}
+    "phrases by which a sentence that reads back, or has to be finished, is known"
     backchannels: Literal["default"] | tuple[str, ...] = "default"
     "a listener's words besides those of the language's lexicon"
 

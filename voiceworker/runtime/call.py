@@ -232,7 +232,10 @@ class Call:
             return
         self._attendance.caller_words(time.monotonic())
         self._changed.set()
-        await session.interrupt()
+        try:
+            await session.interrupt()
+        except RuntimeError:  # the farewell is being said: it ends the call
+            return
         if len(text) > LONGEST_TYPED_CHARACTERS:
             session.say(TOO_LONG_TYPED)
             return

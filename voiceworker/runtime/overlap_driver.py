@@ -18,6 +18,7 @@ from livekit.agents import AgentSession, UserStateChangedEvent, stt
 
 from voiceworker.events import AgentDucked, AgentRestored, Event
 from voiceworker.policy.overlap import Cut, Duck, Overlap, Release, Restore, Situation
+from voiceworker.policy.situations import Situations
 from voiceworker.runtime.call_sink import Audible, CallSink, Silent
 from voiceworker.runtime.caller_audio import CallerAudio
 from voiceworker.runtime.echo import EchoGuard, Verdict
@@ -45,6 +46,7 @@ class OverlapDriver:
     def __init__(
         self,
         policy: Overlap,
+        situations: Situations,
         sink: CallSink,
         echo: EchoGuard,
         caller: CallerAudio,
@@ -55,6 +57,7 @@ class OverlapDriver:
     ) -> None:
         """`clock` has to run as the event loop's own does."""
         self._policy = policy
+        self._situations = situations
         self._sink = sink
         self._echo = echo
         self._caller = caller
@@ -65,7 +68,10 @@ class OverlapDriver:
         self._inbox: EventInbox[_Released] | None = None
         self._released: list[str] = []
         self._last_final: stt.SpeechData | None = None
-        self._situation: Situation = "ordinary"
+        self._next_situation: Situation | None = None
+        self._speech_situation: Situation = "ordinary"
+        "of the whole of what is being said, whatever its sentences are"
+        self._tools_at_work: set[str] = set()
         self._is_audible = False
         self._voice_since: float | None = None
         self._judged_echo = False
@@ -87,12 +93,19 @@ class OverlapDriver:
 
     def next_speech_is(self, situation: Situation) -> None:
         """The next speech of the agent's is of this kind; the ones after it are ordinary again."""
-        self._situation = situation
+        self._next_situation = situation
+
+    def tool_called(self, call_id: str) -> None:
+        self._tools_at_work.add(call_id)
+
+    def tool_returned(self, call_id: str) -> None:
+        self._tools_at_work.discard(call_id)
 
     def audible(self, event: Audible) -> None:
         self._is_audible = True
-        situation, self._situation = self._situation, "ordinary"
-        self._policy.agent_started(self._clock(), situation=situation)
+        usual: Situation = "tool_running" if self._tools_at_work else "ordinary"
+        self._speech_situation, self._next_situation = self._next_situation or usual, None
+        self._policy.agent_started(self._clock(), situation=self._speech_situation)
         if self._voice_since is not None:
             self._look_for_echo()
         self._act()
@@ -105,7 +118,10 @@ class OverlapDriver:
 
     def said(self, heard: str, upcoming: str) -> None:
         """`heard`: of the present speech, as the caller has it; `upcoming`: what is known to follow."""
-        self._policy.agent_said(self._clock(), heard, upcoming)
+        now = self._clock()
+        if self._is_audible:
+            self._policy.agent_in(now, self._situations.of(heard, upcoming) or self._speech_situation)
+        self._policy.agent_said(now, heard, upcoming)
         self._act()
 
     # --- what the caller does ---

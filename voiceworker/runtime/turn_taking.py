@@ -27,6 +27,7 @@ from voiceworker.policy.eagerness import turn_timing
 from voiceworker.policy.end_of_turn import Commit, EndOfTurnSettings
 from voiceworker.policy.latency import TurnClock
 from voiceworker.policy.overlap import Overlap, OverlapSettings, Situation
+from voiceworker.policy.situations import Situations
 from voiceworker.policy.speculation import Completeness, Price, Speculation, SpeculationSettings
 from voiceworker.policy.utterances import read_utterance
 from voiceworker.runtime.call_sink import Audible, CallSink, Silent
@@ -83,6 +84,7 @@ class TurnTaking:
         self.heard = HeardText(self._heard_more)
         self._overlap = OverlapDriver(
             Overlap(self._overlap_settings(has_interims), self._words()),
+            Situations(self._turns.overlap.sentences),
             self.sink,
             self._echo,
             self._caller,
@@ -150,9 +152,11 @@ class TurnTaking:
         self._overlap.turn_taken()
 
     def tool_called(self, call_id: str) -> None:
+        self._overlap.tool_called(call_id)
         self._clock.tool_called(time.monotonic(), call_id)
 
     def tool_returned(self, call_id: str) -> None:
+        self._overlap.tool_returned(call_id)
         self._clock.tool_returned(time.monotonic(), call_id)
 
     # --- the agent's nodes ---
