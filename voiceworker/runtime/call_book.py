@@ -1,14 +1,22 @@
-"""Writes a call into the records: its beginning, its sentences, its end."""
+"""Writes a call into the records: its beginning, its sentences, how its turns went, its end."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from voiceworker.dispatch import CallRequest
-from voiceworker.events import AgentInterrupted, AgentTranscript, Envelope, UserTranscript
+from voiceworker.events import (
+    AgentInterrupted,
+    AgentRestored,
+    AgentSpeechStarted,
+    AgentTranscript,
+    Envelope,
+    UserTranscript,
+)
 from voiceworker.records import Records
 from voiceworker.records.sessions import Session, SessionStatus
 from voiceworker.records.transcripts import Role, TranscriptLine
+from voiceworker.records.turns import Outcome, Overlap, Turn
 
 
 class CallBook:
@@ -33,28 +41,23 @@ class CallBook:
         return self._records.sessions.activate(session, now)
 
     def keep(self, envelope: Envelope) -> None:
-        role = Role.AGENT
-        heard_text: str | None = None
+        """Writes what belongs into the records; any other event is passed by."""
+        where = (envelope.session, envelope.sequence, envelope.time)
         match envelope.event:
             case UserTranscript(text, True):
-                role = Role.CALLER
+                self._records.transcripts.put(TranscriptLine(*where, Role.CALLER, text))
             case AgentTranscript(text, True):
-                pass
+                self._records.transcripts.put(TranscriptLine(*where, Role.AGENT, text))
             case AgentInterrupted(heard, unheard):
-                text, heard_text = f"{heard} {unheard}".strip(), heard
-            case _:
-                return
-        self._records.transcripts.put(
-            TranscriptLine(
-                envelope.session,
-                envelope.sequence,
-                envelope.time,
-                role,
-                text,
-                interrupted=heard_text is not None,
-                heard_text=heard_text,
-            )
-        )
+                text = f"{heard} {unheard}".strip()
+                self._records.transcripts.put(
+                    TranscriptLine(*where, Role.AGENT, text, interrupted=True, heard_text=heard)
+                )
+                self._records.turns.put(Overlap(*where, Outcome.INTERRUPTED))
+            case AgentRestored(reason):
+                self._records.turns.put(Overlap(*where, Outcome.RESTORED, reason))
+            case AgentSpeechStarted(int(first_audio_ms), parts):
+                self._records.turns.put(Turn(*where, first_audio_ms, parts))
 
     def ended(self, session: str, reason: str, now: datetime) -> None:
         if reason == "error":

@@ -10,7 +10,15 @@ from typing import Protocol
 
 from livekit import rtc
 
-from voiceworker.events import AgentInterrupted, AgentTranscript, Envelope, Event, UserTranscript
+from voiceworker.events import (
+    AgentInterrupted,
+    AgentRestored,
+    AgentSpeechStarted,
+    AgentTranscript,
+    Envelope,
+    Event,
+    UserTranscript,
+)
 
 TOPIC = "vw.events"
 logger = logging.getLogger("voiceworker.call")
@@ -22,13 +30,13 @@ _LONGEST_BACKLOG = 1000
 
 
 class TranscriptSink(Protocol):
-    """Where final sentences are kept. Called in a thread; may block on a disk."""
+    """Where final sentences are kept, and how turns went. Called in a thread; may block on a disk."""
 
     def keep(self, envelope: Envelope) -> None: ...
 
 
 class Narrator:
-    """Two deliveries that do not wait for each other: sentences to the records, all of them; events to the client."""
+    """Two deliveries that do not wait for each other: to the records, all that is kept; to the client, the events."""
 
     def __init__(self, session: str, room: rtc.Room, sink: TranscriptSink, clock: Callable[[], datetime]) -> None:
         self._session = session
@@ -48,7 +56,7 @@ class Narrator:
         self._sequence += 1
         envelope = Envelope(self._session, self._sequence, self._clock(), event)
         logger.info(event.type, extra={"event": envelope.to_json()})
-        if _is_sentence(event):
+        if _is_kept(event):
             self._to_keep.put_nowait(envelope)
         if self._to_send.qsize() >= _LONGEST_BACKLOG:
             self._to_send.get_nowait()
@@ -60,12 +68,12 @@ class Narrator:
         self._to_send.put_nowait(None)
 
     async def keep(self) -> None:
-        """Writes the sentences into the records until `finish`."""
+        """Writes into the records what is kept there, until `finish`."""
         while (envelope := await self._to_keep.get()) is not None:
             try:
                 await asyncio.to_thread(self._sink.keep, envelope)
             except Exception:
-                logger.exception("a sentence was not kept")  # the call matters more than its record
+                logger.exception("%s was not kept", envelope.event.type)  # the call matters more than its record
 
     async def send(self) -> None:
         """Sends the events to the caller's client, in their order, until `finish`."""
@@ -81,5 +89,10 @@ class Narrator:
                 logger.debug("an event was not delivered: %s", error)
 
 
-def _is_sentence(event: Event) -> bool:
-    return isinstance(event, AgentInterrupted) or (isinstance(event, UserTranscript | AgentTranscript) and event.final)
+def _is_kept(event: Event) -> bool:
+    match event:
+        case UserTranscript(final=final) | AgentTranscript(final=final):
+            return final
+        case AgentSpeechStarted(first_audio_ms):
+            return first_audio_ms is not None
+    return isinstance(event, AgentInterrupted | AgentRestored)
