@@ -90,7 +90,8 @@ def status_routes(
 def metrics_routes(
     metrics: Metrics, records: Records, clock: Callable[[], datetime], authentication: Authentication | None
 ) -> APIRouter:
-    """`authentication` None: whoever reaches this address may read them."""
+    """`authentication` None: whoever reaches this address may read them. What happens from now on is counted."""
+    metrics.count_from_now(records)
     router = APIRouter()
 
     @router.get(
@@ -101,7 +102,8 @@ def metrics_routes(
         responses={200: {"content": {"text/plain": {}}}, **documented(*_REFUSALS)},
     )
     async def read_metrics(request: Request) -> Response:
-        """Sessions by status, requests, seconds to join, free places. Needs a key unless the API is on loopback."""
+        """Sessions by status, requests, seconds to join and to the first audio, free places. Needs a key unless the
+        API is on loopback."""
         if authentication is not None:
             await authentication.client(request, Scope.METRICS_READ)
         text = await asyncio.to_thread(metrics.render, records, clock())
