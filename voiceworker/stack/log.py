@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from voiceworker.events import (
     SessionEnded,
     SessionStarted,
     ToolReturned,
+    TurnCommitted,
     UserTranscript,
 )
 
@@ -34,6 +36,15 @@ _RAW_BYTES = 20_000_000
 _CHATTER = ("livekit::", "livekit_ffi::")
 "the client library's own remarks about connections that it closes"
 
+SPANS = {
+    "turn": ("end_of_speech", "transcript", "commit"),
+    "tools": ("tools",),
+    "answer": ("first_token", "first_audio", "playout"),
+    "way": ("transit",),
+}
+"""A line's word -> the parts of the latency (policy/latency.py) that it stands for: taking the caller's turn as over,
+its tools, making the answer, the network both ways."""
+
 
 class ReadableLog:
     def __init__(self, console: Console, raw_directory: Path | None = None) -> None:
@@ -41,8 +52,8 @@ class ReadableLog:
         self._console = console
         self._raw_directory = raw_directory
         self._raw: dict[str, logging.Handler] = {}
-        self._first_audio_ms: dict[str, int | None] = {}
-        "session -> latency of the reply that is being spoken"
+        self._latencies: dict[str, str] = {}
+        "session -> latency of the answer that is being spoken"
 
     def close(self) -> None:
         for handler in self._raw.values():
@@ -99,25 +110,32 @@ class ReadableLog:
                 return "dim", f"hears with {stt}, thinks with {llm}, speaks with {tts}"
             case UserTranscript(text, True, _, typed):
                 return "cyan", f"caller {'writes' if typed else 'says'}: {text}"
-            case AgentSpeechStarted(first_audio_ms):
-                self._first_audio_ms[envelope.session] = first_audio_ms
-                return None
+            case TurnCommitted():
+                self._latencies.pop(envelope.session, None)  # of an answer that was cut before a word of it was heard
+            case AgentSpeechStarted(int(first_audio_ms), parts):
+                self._latencies[envelope.session] = f"  [{latency_in_words(first_audio_ms, parts)}]"
             case AgentTranscript(text, True):
-                return "green", f"agent says: {text}{self._latency(envelope.session)}"
+                return "green", f"agent says: {text}{self._latencies.pop(envelope.session, '')}"
             case AgentInterrupted(heard, _):
-                return "green", f"agent says: {heard} — (interrupted){self._latency(envelope.session)}"
+                return "green", f"agent says: {heard} — (interrupted){self._latencies.pop(envelope.session, '')}"
             case ToolReturned(tool, _, failed):
                 return "dim", f"tool {tool} {'failed' if failed else 'done'}"
             case ErrorOccurred(where, message):
                 return "red", f"trouble with {where}: {message}"
             case SessionEnded(reason):
-                self._first_audio_ms.pop(envelope.session, None)
+                self._latencies.pop(envelope.session, None)
                 return "bold", f"call ended: {reason.replace('_', ' ')}"
         return None
 
-    def _latency(self, session: str) -> str:
-        first_audio_ms = self._first_audio_ms.pop(session, None)
-        return "" if first_audio_ms is None else f"  [{first_audio_ms} ms]"
+
+def latency_in_words(total_ms: int, parts: Mapping[str, int]) -> str:
+    """`652 ms: turn 320, answer 247, way 85`; only the total when the parts are unknown or not the whole of it."""
+    spans = {word: sum(parts.get(part, 0) for part in names) for word, names in SPANS.items()}
+    if sum(spans.values()) != total_ms or not parts:
+        return f"{total_ms} ms"
+    # tools are seldom there; the others belong to every answer
+    shown = [f"{word} {milliseconds}" for word, milliseconds in spans.items() if milliseconds or word != "tools"]
+    return f"{total_ms} ms: {', '.join(shown)}"
 
 
 def _json_object(line: str) -> dict[str, Any] | None:
