@@ -11,7 +11,7 @@ import pytest_asyncio
 from voiceworker.config import ROOT
 from voiceworker.lab.audio import read_speech
 from voiceworker.lab.bench.bargein import BargeIn, interrupt, long_reply
-from voiceworker.lab.bench.heard import heard_text
+from voiceworker.lab.bench.heard import HeardText, heard_text, is_whole
 from voiceworker.lab.bench.rig import Options, Rig, Seat
 from voiceworker.lab.emulators.tones import words_of
 from voiceworker.lab.material import load_material
@@ -30,7 +30,7 @@ QUESTION = speech("turn", "what are your opening hours")
 SHORT_QUESTION = speech("turn", "can you repeat that please")
 MM_HMM = speech("backchannel", "mm-hmm")
 STOP = speech("interruption", "stop")
-COUGH = next(one for one in MATERIAL.speeches if one.name.startswith("noise-cough"))
+LAUGH = next(one for one in MATERIAL.speeches if one.name.startswith("noise-laugh"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -50,22 +50,26 @@ def events(seat: Seat) -> list[str]:
     return [event.body["type"] for event in seat.line.events]
 
 
-async def speak_over(rig: Rig, seat: Seat, over: Speech) -> tuple[list[str], list[str]]:
-    """A long reply with something said into it: the words that were written, and those that were heard of them."""
+async def speak_over(rig: Rig, seat: Seat, over: Speech) -> tuple[list[str], HeardText, list[str]]:
+    """A long reply with something said into it: the words that were written; those that were heard from a second
+    before to three seconds after; and all that were heard."""
     begun = await long_reply(rig, seat, QUESTION, "over")
     assert begun is not None
     await seat.line.pause(2.0)
-    await seat.say(over)
+    said = await seat.say(over)
     await seat.line.until_quiet(1.5, within_seconds=40)
     written = [chat for chat in rig.emulators.chats("ours") if chat.text][-1].text
+    near = heard_text(seat.ear.between(said.started_at - 1.0, said.ended_at + 3.0))
     heard = heard_text(seat.ear.between(begun - 0.05, seat.ear.listened_until))
-    return words_of(written), list(heard.words)
+    return words_of(written), near, list(heard.words)
 
 
-@pytest.mark.parametrize("over", [MM_HMM, COUGH], ids=lambda one: one.name)
-async def test_a_listener_and_a_cough_leave_the_reply_whole(rig: Rig, seat: Seat, over: Speech) -> None:
-    written, heard = await speak_over(rig, seat, over)
-    assert heard == written
+@pytest.mark.parametrize("over", [MM_HMM, LAUGH], ids=lambda one: one.name)
+async def test_a_listener_and_a_laugh_leave_the_reply_whole(rig: Rig, seat: Seat, over: Speech) -> None:
+    written, near, heard = await speak_over(rig, seat, over)
+    assert is_whole(near, written)
+    assert heard[0] == written[0]
+    assert heard[-1] == written[-1]
     told = events(seat)
     assert "agent.interrupted" not in told
     assert told.count("agent.ducked") == told.count("agent.restored") >= 1
