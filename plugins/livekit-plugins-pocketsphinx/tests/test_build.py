@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,18 @@ def test_files_are_made_once_and_english_is_shared(cache_folder: Path, grammar: 
     assert not list(cache_folder.glob("making-*"))
 
 
-def test_without_grammar_there_is_english_alone(cache_folder: Path) -> None:
+def test_without_grammar_there_are_english_and_the_words_of_every_call(cache_folder: Path) -> None:
     files = build(Vocabulary(), SETTINGS, cache_folder)
-    assert [weight for _, weight in files.language_models] == [1.0]
+    assert [weight for _, weight in files.language_models] == [0.9, 0.1]
     assert "hello HH" in files.dictionary.read_text()
+    assert "mm-hmm M HH" in files.dictionary.read_text()
+    alone = build(Vocabulary(), replace(SETTINGS, interjection_weight=0), cache_folder)
+    assert alone.language_models == ((files.language_models[0][0], 1.0),)
+
+
+def test_an_agent_may_pronounce_a_listeners_word_in_its_own_way(cache_folder: Path) -> None:
+    files = build(Vocabulary(ODD, {"zumba": "Z UH M B AH", "mm-hmm": "IH M HH IH M"}), SETTINGS, cache_folder)
+    assert "mm-hmm IH M HH IH M" in files.dictionary.read_text()
 
 
 def test_words_that_cannot_be_pronounced_are_warned_of_by_name(

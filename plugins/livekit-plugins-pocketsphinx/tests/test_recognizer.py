@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from livekit.plugins.pocketsphinx.build import ModelSettings, Vocabulary, build
 from livekit.plugins.pocketsphinx.channel import Channel
-from livekit.plugins.pocketsphinx.recognizer import Recognizer, Transcript, Word
+from livekit.plugins.pocketsphinx.recognizer import Recognizer, Transcript, Word, without_scraps
 from livekit.plugins.pocketsphinx.stt import REJECTION_CONFIDENCE
 
 Samples = npt.NDArray[np.int16]
@@ -92,6 +92,22 @@ def test_confidence_is_the_words_geometric_mean() -> None:
     words = (Word("move", 0, 0.3, 0.9), Word("it", 0.3, 0.4, 0.4))
     assert Transcript(words).confidence == pytest.approx(0.6)
     assert Transcript((*words, Word("so", 0.4, 3, 0.0))).confidence == 0
+
+
+def test_what_is_too_short_and_doubtful_at_either_end_is_left_out() -> None:
+    click, right, hint = Word("but", 0, 0.1, 0.01), Word("right", 0.1, 0.5, 0.9), Word("a", 0.5, 0.55, 0.02)
+    word = Word("now", 0.6, 0.9, 0.9)
+    assert without_scraps((click, right, hint, word, click)) == (right, hint, word)
+    assert without_scraps((click, hint)) == (click, hint)
+    assert without_scraps(()) == ()
+
+
+def test_words_that_nobody_says_alone_are_no_speech() -> None:
+    the, right = Word("the", 0, 0.3, 0.9), Word("right", 0.3, 0.6, 0.9)
+    assert not Transcript((the,)).is_speech(0.12)
+    assert Transcript((the, right)).is_speech(0.12)
+    assert not Transcript((the, right)).is_speech(0.95)
+    assert not Transcript(()).is_speech(0)
 
 
 def test_the_channel_is_known_after_seconds_and_moves_towards_what_was_heard() -> None:

@@ -1,7 +1,8 @@
 """Makes the files a decoder reads, language models and dictionary, out of an agent's phrases, and caches them.
 
-There are two models, which the decoder mixes: one of the phrases, and a cut of general English, so that speech outside
-the phrases is heard as what it is instead of being forced onto the nearest phrase.
+There are three models, which the decoder mixes: one of the phrases; a cut of general English, so that speech outside
+the phrases is heard as what it is instead of being forced onto the nearest phrase; and one of the short words that are
+said over an agent that speaks.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import interjections
 from .dictionary import pronounce, read_dictionary, write_dictionary
 from .general import frequent_words, general_model_path, read_trie, restricted
-from .grammar import END, START, automata, expected_counts
+from .grammar import END, START, Counts, automata, expected_counts
 from .log import logger
 from .native import library
 from .ngram import BackoffModel, from_counts, pruned, write_arpa
 
 _MAKING = 2  # part of the cache's keys: raised when the same input makes other files
 _BINARY_FORM = 2  # NGRAM_BIN of pocketsphinx/model.h
+_UNHEARD = "(elsewhere)"
+_WITHIN_SENTENCES = 0.05  # share of the interjections' model after other words
 _LANGUAGE_MODEL, _DICTIONARY, _WORDS = "model.lm.bin", "words.dict", "words.txt"
 
 
@@ -35,6 +39,8 @@ class ModelSettings:
     "share of the phrases' model in the mixture, 0 to 1; the rest is general English"
     phrase_pruning: float = 1e-7
     "n-grams of the phrases that change their model less than this (nats) are left out, to save memory; 0 keeps all"
+    interjection_weight: float = 0.1
+    "share of the short words of listeners and interrupters in the mixture, 0 to 1; it is taken from both others"
     general_words: int = 15_000
     "how many of the most frequent English words can be heard beside the phrases' own"
     general_pruning: float = 1e-7
@@ -77,14 +83,17 @@ def build(vocabulary: Vocabulary, settings: ModelSettings, cache_folder: Path) -
     general = _cached(cache_folder, "english", english, lambda folder: _make_general(settings, folder))
     words = (general / _WORDS).read_text(encoding="utf-8").split()
     shape = (settings.leave_word, settings.leave_pair, settings.phrase_pruning)
-    phrases_key = (english, vocabulary.grammar, dict(vocabulary.pronunciations), shape)
+    sounds = {word: list(phones) for word, phones in interjections.PRONUNCIATIONS.items()}
+    phrases_key = (english, vocabulary.grammar, dict(vocabulary.pronunciations), shape, interjections.GRAMMAR, sounds)
     phrases = _cached(
         cache_folder, "phrases", phrases_key, lambda folder: _make_phrases(vocabulary, settings, words, folder)
     )
-    if vocabulary.grammar is None:
-        return ModelFiles(phrases / _DICTIONARY, ((general / _LANGUAGE_MODEL, 1.0),))
-    weight = settings.phrase_weight
-    models = ((phrases / _LANGUAGE_MODEL, weight), (general / _LANGUAGE_MODEL, 1 - weight))
+    short_key = (_MAKING, shape, interjections.GRAMMAR, _WITHIN_SENTENCES)
+    short = _cached(cache_folder, "interjections", short_key, lambda folder: _make_interjections(settings, folder))
+    rest = 1 - settings.interjection_weight
+    of_phrases = rest * settings.phrase_weight if vocabulary.grammar is not None else 0.0
+    shares = ((phrases, of_phrases), (general, rest - of_phrases), (short, settings.interjection_weight))
+    models = tuple((folder / _LANGUAGE_MODEL, share) for folder, share in shares if share)
     return ModelFiles(phrases / _DICTIONARY, models)
 
 
@@ -118,24 +127,43 @@ def _make_general(settings: ModelSettings, folder: Path) -> None:
 
 
 def _make_phrases(vocabulary: Vocabulary, settings: ModelSettings, general_words: list[str], folder: Path) -> None:
+    """The phrases' model, and the dictionary of all words that can be heard."""
     counts = expected_counts(automata(vocabulary.grammar)) if vocabulary.grammar else None
-    spoken = sorted({word for (word,) in counts[0]} - {END}) if counts else []
-    dictionary = read_dictionary()
-    pronunciations, missing = pronounce(spoken, dictionary, vocabulary.pronunciations)
+    dictionary = read_dictionary() | dict(interjections.PRONUNCIATIONS)
+    pronunciations, missing = pronounce(_spoken(counts) if counts else [], dictionary, vocabulary.pronunciations)
     if missing:
         logger.warning(
             "words of the grammar that no dictionary pronounces cannot be heard: %s; `pronunciations` takes them",
             ", ".join(missing),
         )
     if counts:
-        model = from_counts(
-            counts, tuple(sorted({*pronunciations, START, END})), leaving=(settings.leave_word, settings.leave_pair)
-        )
-        if settings.phrase_pruning:
-            model = pruned(model, settings.phrase_pruning)
-        _write_model(model, folder)
+        _write_model(_phrase_model(counts, pronunciations, settings), folder)
+    short, _ = pronounce(_spoken(_short_counts()), dictionary, vocabulary.pronunciations)
     others = (word for word in general_words if word not in pronunciations)
-    write_dictionary(folder / _DICTIONARY, pronunciations | {word: dictionary[word] for word in others})
+    write_dictionary(folder / _DICTIONARY, {word: dictionary[word] for word in others} | short | pronunciations)
+
+
+def _make_interjections(settings: ModelSettings, folder: Path) -> None:
+    counts = _short_counts()
+    # They are said alone, or begin an utterance: within a sentence of the phrases' they have no business, so there a
+    # word that cannot be heard takes their place.
+    total = sum(counts[0].values())
+    counts[0][_UNHEARD,] = total * (1 / _WITHIN_SENTENCES - 1)
+    _write_model(_phrase_model(counts, [*_spoken(counts), _UNHEARD], settings), folder)
+
+
+def _short_counts() -> Counts:
+    return expected_counts(automata(interjections.GRAMMAR))
+
+
+def _spoken(counts: Counts) -> list[str]:
+    return sorted({word for (word,) in counts[0]} - {END})
+
+
+def _phrase_model(counts: Counts, words: Iterable[str], settings: ModelSettings) -> BackoffModel:
+    leaving = (settings.leave_word, settings.leave_pair)
+    model = from_counts(counts, tuple(sorted({*words, START, END})), leaving=leaving)
+    return pruned(model, settings.phrase_pruning) if settings.phrase_pruning else model
 
 
 def _write_model(model: BackoffModel, folder: Path) -> None:

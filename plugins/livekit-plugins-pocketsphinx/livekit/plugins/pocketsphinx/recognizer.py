@@ -10,10 +10,12 @@ import pocketsphinx
 from .build import ModelFiles
 from .channel import Channel
 from .dictionary import base_word
+from .interjections import NEVER_ALONE, NOISES
 from .native import FRAMES_PER_SECOND, SAMPLE_RATE, Decoder, Segment
 
 _LONGEST_WORD_SECONDS = 1.5  # 1.1 s is the longest that flite's four voices take over 80 sentences
 _LEAST_CONFIDENCE = 1e-4  # one hopeless word shall not make a sentence of ten hopeless
+_SCRAP_CONFIDENCE, _SCRAP_SECONDS = 0.05, 0.15
 _BYTES_PER_SECOND = 2 * SAMPLE_RATE
 _FIRST_ANEW_BYTES = int(1.2 * _BYTES_PER_SECOND)  # about half of it is the silence before the speech
 _SEARCH: dict[str, str | bool | int | float] = {
@@ -58,6 +60,11 @@ class Transcript:
             return 0.0
         return math.exp(sum(math.log(word.confidence) for word in self.words) / len(self.words))
 
+    def is_speech(self, least_confidence: float) -> bool:
+        """Of a final result: whether somebody has said this, rather than coughed."""
+        words = {word.text for word in self.words}
+        return bool(words) and not words <= NEVER_ALONE and self.confidence >= least_confidence
+
 
 class Recognizer:
     """Begin, feed, finish; what is learnt of the caller's channel is kept from one utterance to the next.
@@ -90,17 +97,14 @@ class Recognizer:
         self._decoder.start()
         self._open = True
 
-    def feed(self, pcm: bytes) -> None:
-        """`pcm`: int16 little endian, 16 kHz mono."""
+    def feed(self, pcm: bytes) -> Transcript:
+        """`pcm`: int16 little endian, 16 kHz mono. The best words so far, which the next sound may change."""
         self._decoder.process(pcm)
         if self._anew_at_bytes:
             self._heard += pcm
             if len(self._heard) >= self._anew_at_bytes:
                 self._anew_at_bytes = 2 * len(self._heard)
                 self._decode_anew()
-
-    def partial(self) -> Transcript:
-        """The best words so far."""
         return Transcript(_words(self._decoder.segments(), final=False))
 
     def finish(self) -> Transcript:
@@ -113,7 +117,7 @@ class Recognizer:
         self._anew_at_bytes = 0
         self._decoder.end()
         self._open = False
-        return Transcript(_words(self._decoder.segments(), final=True))
+        return Transcript(without_scraps(_words(self._decoder.segments(), final=True)))
 
     def recognize(self, pcm: bytes) -> Transcript:
         """The final words of one whole utterance."""
@@ -150,8 +154,20 @@ def _words(segments: list[Segment], *, final: bool) -> tuple[Word, ...]:
             base_word(segment.word), segment.start_seconds, segment.end_seconds, _confidence(segment) if final else 0.0
         )
         for segment in segments
-        if not segment.word.startswith(("<", "[", "+"))  # fillers: silence, breath, noise
+        if not segment.word.startswith(("<", "[", "+")) and base_word(segment.word) not in NOISES
     )
+
+
+def without_scraps(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """A breath or a click at either end of speech is heard as a word, too short and too doubtful to be one."""
+    kept = [word for word in words if not _is_scrap(word)]
+    if not kept:
+        return words
+    return words[words.index(kept[0]) : words.index(kept[-1]) + 1]
+
+
+def _is_scrap(word: Word) -> bool:
+    return word.confidence < _SCRAP_CONFIDENCE and word.end_seconds - word.start_seconds < _SCRAP_SECONDS
 
 
 def _confidence(segment: Segment) -> float:

@@ -15,13 +15,13 @@ from livekit.agents import vad as voice_activity
 from livekit.agents.types import TimedString
 
 from .audio import mono
+from .interims import Interims
 from .native import SAMPLE_RATE
 from .recognizer import Recognizer, Transcript
 
 if TYPE_CHECKING:
     from .stt import STT
 
-_INTERIM_SECONDS = 0.2
 _LONGEST_UTTERANCE_SECONDS = 30.0  # bounds memory: the decoder keeps every path it followed since the utterance began
 _USAGE_SECONDS = 5.0
 _Result = TypeVar("_Result")
@@ -59,9 +59,9 @@ class _Utterance:
     starts_at: float
     "seconds since the stream began"
     fed_seconds: float = 0.0
-    shown_seconds: float = 0.0
-    "how much of it the last interim result had heard"
-    shown: str = ""
+    interims: Interims = field(default_factory=Interims)
+    shown: bool = False
+    "whether an interim result has told of it"
     request_id: str = field(default_factory=lambda: utils.shortuuid("pocketsphinx_"))
 
 
@@ -164,14 +164,12 @@ class RecognizeStream(stt.RecognizeStream):
     async def _hear(self, pcm: bytes, recognizer: Recognizer) -> None:
         utterance = self._utterance
         assert utterance is not None
-        await self._in_thread(lambda: recognizer.feed(pcm))
+        partial = await self._in_thread(lambda: recognizer.feed(pcm))
         utterance.fed_seconds += _seconds(pcm)
-        if utterance.fed_seconds - utterance.shown_seconds >= _INTERIM_SECONDS:
-            utterance.shown_seconds = utterance.fed_seconds
-            partial = await self._in_thread(recognizer.partial)
-            if partial.text != utterance.shown:
-                self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, partial, utterance)
-                utterance.shown = partial.text
+        believed = utterance.interims.guess(partial.text.split(), utterance.fed_seconds)
+        if believed is not None:
+            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, Transcript(partial.words[:believed]), utterance)
+            utterance.shown = True
         if utterance.fed_seconds >= _LONGEST_UTTERANCE_SECONDS:
             self._send_final(await self._in_thread(recognizer.finish), utterance, None)
             self._utterance = _Utterance(utterance.starts_at + utterance.fed_seconds)
@@ -189,7 +187,7 @@ class RecognizeStream(stt.RecognizeStream):
         )
 
     def _send_final(self, transcript: Transcript, utterance: _Utterance, speech_ended_at: float | None) -> None:
-        if transcript.words and transcript.confidence >= self._rejection_confidence:
+        if transcript.is_speech(self._rejection_confidence):
             self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, transcript, utterance, speech_ended_at)
         elif utterance.shown:  # what was shown is taken back, else the framework would take it for the caller's words
             self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, Transcript(()), utterance)

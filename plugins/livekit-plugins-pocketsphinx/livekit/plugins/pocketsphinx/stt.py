@@ -143,7 +143,7 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
             await asyncio.to_thread(recognizer.forget_caller)
         finally:
             self.give_back(recognizer)
-        heard = bool(transcript.words) and transcript.confidence >= self._rejection_confidence
+        heard = transcript.is_speech(self._rejection_confidence)
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
             request_id=utils.shortuuid("pocketsphinx_"),
