@@ -58,10 +58,11 @@ async def test_each_answer_is_counted_once_with_its_parts(house: House) -> None:
     assert together == pytest.approx(told[f"{FIRST_AUDIO}_sum"])
 
 
-async def test_before_the_first_answer_every_part_stands_at_zero(house: House) -> None:
+async def test_before_the_first_answer_every_part_and_reason_stands_at_zero(house: House) -> None:
     told = await scraped(house)
     assert told[f"{FIRST_AUDIO}_count"] == told["voiceworker_interruptions_total"] == 0
     assert {told[f'{PART}_count{{part="{part}"}}'] for part in PARTS} == {0}
+    assert told['voiceworker_restores_total{reason="backchannel"}'] == 0
 
 
 async def test_counts_begin_with_the_process(house: House) -> None:

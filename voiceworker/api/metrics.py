@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from voiceworker.policy.latency import PARTS
+from voiceworker.policy.overlap import RestoreReason
 from voiceworker.records import Outcome, Position, Records
 
 _TURNS_A_SCRAPE = 5000
@@ -73,8 +75,6 @@ class TurnMetrics:
             buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5),
             registry=registry,
         )
-        for part in PARTS:  # so that each is there, at zero, before the first answer
-            self._parts.labels(part)
         self._interruptions = Counter("voiceworker_interruptions", "Answers cut off by the caller.", registry=registry)
         self._restores = Counter(
             "voiceworker_restores",
@@ -82,6 +82,10 @@ class TurnMetrics:
             ["reason"],
             registry=registry,
         )
+        for part in PARTS:  # each is there from the start: what comes up at 1 has no rise to be seen
+            self._parts.labels(part)
+        for reason in get_args(RestoreReason):
+            self._restores.labels(reason)
         self._position: Position | None = None
         "None until the records have told it"
         self._one_at_a_time = threading.Lock()
