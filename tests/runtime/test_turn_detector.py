@@ -278,6 +278,7 @@ class Listener(Agent):
         raise StopResponse
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("final_seconds", [0.2, 0.7])
 async def test_in_a_session_a_pause_keeps_the_turn_and_its_end_is_taken_when_the_policy_says(
     final_seconds: float,
