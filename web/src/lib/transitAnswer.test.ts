@@ -1,7 +1,9 @@
+// @vitest-environment jsdom
+import { Room, RoomEvent } from "livekit-client";
 import { expect, it } from "vitest";
 
-import type { PlayoutReading } from "./transit";
-import { trackLatencyMs, transitAnswer } from "./transitAnswer";
+import { TRANSIT_METHOD, type PlayoutReading } from "./transit";
+import { answerTransit, trackLatencyMs, transitAnswer } from "./transitAnswer";
 
 const SILENT = { latencyMs: () => undefined };
 
@@ -57,4 +59,20 @@ it("takes the microphone's measured latency before that of its settings", () => 
   expect(trackLatencyMs({ ...settings, stats: { averageLatency: 12.5 } } as unknown as MediaStreamTrack)).toBe(12.5);
   expect(trackLatencyMs(settings as unknown as MediaStreamTrack)).toBe(20);
   expect(trackLatencyMs({ getSettings: () => ({}) } as unknown as MediaStreamTrack)).toBeUndefined();
+});
+
+it("can be asked from entering the room until leaving it, and after a second entry too", () => {
+  const room = new Room();
+  const claimMethod = () => {
+    room.registerRpcMethod(TRANSIT_METHOD, () => Promise.resolve(""));
+    room.unregisterRpcMethod(TRANSIT_METHOD);
+  };
+  answerTransit(room);
+  expect(claimMethod).not.toThrow();
+  ["first", "second"].forEach(() => {
+    room.emit(RoomEvent.Connected);
+    expect(claimMethod).toThrow("already registered");
+    room.emit(RoomEvent.Disconnected);
+    expect(claimMethod).not.toThrow();
+  });
 });

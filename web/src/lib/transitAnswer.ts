@@ -6,14 +6,14 @@ import { captureMs, claim, meanDelayMs, readPlayout, TRANSIT_METHOD, type Playou
 
 /** From entering the room until leaving it. Never throws: what goes wrong is not known. */
 export function answerTransit(room: Room): void {
-  const outlet = new Outlet();
   room.on(RoomEvent.Connected, () => {
+    const outlet = new Outlet();
     room.unregisterRpcMethod(TRANSIT_METHOD); // registering twice would be an error
     room.registerRpcMethod(TRANSIT_METHOD, transitAnswer(() => look(room), outlet));
-  });
-  room.on(RoomEvent.Disconnected, () => {
-    room.unregisterRpcMethod(TRANSIT_METHOD);
-    outlet.close();
+    room.once(RoomEvent.Disconnected, () => {
+      room.unregisterRpcMethod(TRANSIT_METHOD);
+      outlet.close();
+    });
   });
 }
 
@@ -82,11 +82,13 @@ export function trackLatencyMs(track: MediaStreamTrack): number | undefined {
   return seconds === undefined ? undefined : seconds * 1000;
 }
 
-/** The way out of the browser, as an AudioContext of its own tells it. Made when it is first asked. */
+/** The way out of the browser, as an AudioContext tells it, which is made when it is first asked for. */
 class Outlet implements Loudspeaker {
   #context: AudioContext | undefined;
+  #closed = false;
 
   latencyMs(): number | undefined {
+    if (this.#closed) return undefined; // a look may outlast the call
     this.#context ??= new AudioContext();
     const { outputLatency, baseLatency } = this.#context as Partial<AudioContext>;
     // An outlet that is not running yet tells 0.
@@ -95,7 +97,7 @@ class Outlet implements Loudspeaker {
   }
 
   close(): void {
+    this.#closed = true;
     void this.#context?.close().catch(() => undefined);
-    this.#context = undefined;
   }
 }
