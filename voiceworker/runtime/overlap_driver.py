@@ -12,14 +12,14 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from livekit.agents import AgentSession, UserStateChangedEvent, stt
 
 from voiceworker.events import AgentDucked, AgentRestored, Event
 from voiceworker.policy.overlap import Cut, Duck, Overlap, Release, Restore, Situation
 from voiceworker.policy.situations import Situations
-from voiceworker.runtime.call_sink import Audible, CallSink, Silent
+from voiceworker.runtime.call_sink import Audible, Silent
 from voiceworker.runtime.caller_audio import CallerAudio
 from voiceworker.runtime.echo import EchoGuard, Verdict
 from voiceworker.runtime.event_inbox import EventInbox
@@ -38,6 +38,23 @@ _LONGEST_HOLD_SECONDS = 1.5
 _TEXTS = (stt.SpeechEventType.INTERIM_TRANSCRIPT, stt.SpeechEventType.FINAL_TRANSCRIPT)
 
 
+class Voice(Protocol):
+    """What the driver needs of the agent's voice; `CallSink` is one."""
+
+    @property
+    def is_held(self) -> bool: ...
+
+    def duck(self) -> None: ...
+
+    def restore(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+    def hold(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
 class _Released:
     """Texts that were withheld are waiting to be passed on."""
 
@@ -47,7 +64,7 @@ class OverlapDriver:
         self,
         policy: Overlap,
         situations: Situations,
-        sink: CallSink,
+        sink: Voice,
         echo: EchoGuard,
         caller: CallerAudio,
         tell: Callable[[Event], None],
