@@ -30,7 +30,7 @@ Synthesize = Callable[[AsyncIterable[str]], Frames]
 _SHORTEST_CLAUSE = 10
 "characters: less is often no clause (Dr. , No. ), and is over before the rest is synthesised"
 
-_LONGEST_CLAUSE = 80
+_LONGEST_CLAUSE = 50
 "characters: without any mark so much goes ahead, up to the end of a word"
 
 _CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*(?=\s)|[。，！？；：、।॥]["”’」』）]*""")
