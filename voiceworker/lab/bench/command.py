@@ -195,6 +195,8 @@ def _run(options: Options, experiment: Callable[[Rig], Awaitable[Report]]) -> Re
             report = await experiment(rig)
             if rig.calibrations and not rig.transit.valid:
                 report.notes.insert(0, f"THIS RUN IS NOT VALID: transit {rig.transit}")
+            if unheard := [speech.name for speech in rig.emulators.unheard]:
+                report.notes.append(f"no recogniser heard {len(unheard)} utterances: {', '.join(unheard)}")
             late = rig.latest_frame_seconds * 1000
             report.notes.append(f"the bench's own frames were at most {late:.0f} ms late")
             return report

@@ -34,6 +34,8 @@ class Turn:
     "None: not answered, or the agent spoke before the caller had finished"
     cut_off: bool
     "the agent was audible before the caller's last sample was sent"
+    recognised: bool = True
+    "the emulated recogniser sent words of it; if not, the fault may be the bench's: speech that came in pieces"
     reported: float | None = None
     "what the system itself says v2v was"
     parts: dict[str, float] = field(default_factory=dict)
@@ -50,6 +52,9 @@ async def ask(rig: Rig, seat: Seat, speech: Speech, number: int) -> Turn:
     onset = ear.onset_after(said.ended_at)
     await line.until_quiet(0.7)
     turn = Turn(number, seat.name, speech.name, None, early is not None)
+    turn.recognised = any(
+        words.api_key == seat.name and words.sent_at > said.started_at for words in rig.emulators.heard[-50:]
+    )
     if onset is not None and not turn.cut_off:
         turn.v2v = onset - said.ended_at
         turn.reported, turn.parts = self_reported(line.events, said.ended_at, onset)
@@ -104,11 +109,12 @@ def report(turns: Sequence[Turn], settings: dict[str, Any], providers_seconds: f
         own = [turn for turn in turns if turn.system == name]
         values = [turn.v2v for turn in own if turn.v2v is not None]
         added = quantile(values, 0.5) - 2 * transit_seconds - providers_seconds
-        unanswered = sum(turn.v2v is None and not turn.cut_off for turn in own)
+        unanswered = [turn for turn in own if turn.v2v is None and not turn.cut_off]
+        lost = sum(not turn.recognised for turn in unanswered)
         found.notes.append(
             f"{name}: p50 {_ms(values, 0.5)}, p90 {_ms(values, 0.9)}, p95 {_ms(values, 0.95)}; beyond transit and "
-            f"providers {added * 1000:.0f} ms; {unanswered} of {len(own)} not answered, "
-            f"{sum(turn.cut_off for turn in own)} cut off"
+            f"providers {added * 1000:.0f} ms; {len(unanswered)} of {len(own)} not answered "
+            f"({lost} of them without a word recognised), {sum(turn.cut_off for turn in own)} cut off"
         )
     for peer in [name for name in systems if name != "ours"]:
         found.lines += compare(turns, peer)
