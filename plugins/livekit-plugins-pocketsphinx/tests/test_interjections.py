@@ -15,7 +15,14 @@ from livekit.agents.stt import SpeechEvent, SpeechEventType
 from livekit.plugins.pocketsphinx import STT
 from livekit.plugins.pocketsphinx.dictionary import read_dictionary
 from livekit.plugins.pocketsphinx.grammar import END, automata, expected_counts
-from livekit.plugins.pocketsphinx.interjections import GRAMMAR, INTERRUPTING, LISTENING, NOISES, PRONUNCIATIONS
+from livekit.plugins.pocketsphinx.interjections import (
+    GRAMMAR,
+    INTERRUPTING,
+    LISTENING,
+    NOISES,
+    PRONUNCIATIONS,
+    sounds_like_laughter,
+)
 
 Samples = npt.NDArray[np.int16]
 TURNS = Path(__file__).parents[3] / "tests" / "audio" / "turns"
@@ -55,6 +62,13 @@ def test_what_is_shown_early_can_be_heard() -> None:
 def test_no_phrase_both_listens_and_interrupts() -> None:
     assert not LISTENING & INTERRUPTING
     assert not any(phrase[:length] in LISTENING for phrase in INTERRUPTING for length in (1, 2))
+
+
+def test_a_short_word_again_and_again_is_a_laugh() -> None:
+    assert sounds_like_laughter(["that's", "f", "f", "f", "f"], times=3)
+    assert not sounds_like_laughter(["no", "no", "no", "no"], times=3)
+    assert not sounds_like_laughter(["five", "five", "five"], times=3)
+    assert not sounds_like_laughter(["l", "l", "o", "y", "d"], times=3)
 
 
 async def test_a_listeners_sound_is_never_taken_for_another_word(engine: Callable[..., STT]) -> None:

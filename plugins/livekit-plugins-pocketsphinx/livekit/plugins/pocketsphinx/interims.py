@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .interjections import INTERRUPTING, LISTENING
+from .interjections import INTERRUPTING, LISTENING, sounds_like_laughter
 
-SOON_SECONDS = 0.12
+SOON_SECONDS = 0.09
 "how long the words of a listener or an interrupter have to stand"
 LATER_SECONDS = 0.22
 "the same for all other words"
@@ -46,7 +46,9 @@ class Interims:
         if not others or any(others[: len(phrase)] == phrase for phrase in INTERRUPTING):
             return soon
         later = self._stood(now - LATER_SECONDS)
-        return later if len(_after_listening(later)) >= FEWEST_WORDS else ()
+        if len(_after_listening(later)) < FEWEST_WORDS or sounds_like_laughter(later, times=2):
+            return ()  # a caller who stammers is heard at the end
+        return later
 
     def _stood(self, since: float) -> tuple[str, ...]:
         return tuple(word for word, stood_since in self._guess if stood_since <= since + 1e-6)

@@ -7,7 +7,8 @@ general English, which is counted in written dialogue, gives them little: withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 GRAMMAR = """#JSGF V1.0;
 grammar interjections;
@@ -63,3 +64,11 @@ NEVER_ALONE = frozenset(
     "the a an and of at in but as if or it's that's he she they you're there's can i'm i'd i'll".split()  # noqa: SIM905
 )
 """No utterance consists of these; what seems to is a noise, or a listener's "mm"."""
+
+_SAID_AGAIN = frozenset({"i", "no", "oh", "ok", "so", "go", "hi"})
+
+
+def sounds_like_laughter(words: Sequence[str], times: int) -> bool:
+    """Whether a word of a letter or two comes so many times in a row: "f f f f" and "up up up" are laughs."""
+    runs = ((word, len(list(same))) for word, same in groupby(words))
+    return any(count >= times and len(word) <= 2 and word not in _SAID_AGAIN for word, count in runs)

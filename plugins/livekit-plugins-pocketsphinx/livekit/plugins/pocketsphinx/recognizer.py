@@ -10,7 +10,7 @@ import pocketsphinx
 from .build import ModelFiles
 from .channel import Channel
 from .dictionary import base_word
-from .interjections import NEVER_ALONE, NOISES
+from .interjections import NEVER_ALONE, NOISES, sounds_like_laughter
 from .native import FRAMES_PER_SECOND, SAMPLE_RATE, Decoder, Segment
 
 _LONGEST_WORD_SECONDS = 1.5  # 1.1 s is the longest that flite's four voices take over 80 sentences
@@ -62,8 +62,9 @@ class Transcript:
 
     def is_speech(self, least_confidence: float) -> bool:
         """Of a final result: whether somebody has said this, rather than coughed."""
-        words = {word.text for word in self.words}
-        return bool(words) and not words <= NEVER_ALONE and self.confidence >= least_confidence
+        words = [word.text for word in self.words]
+        noise = NEVER_ALONE.issuperset(words) or sounds_like_laughter(words, times=3)
+        return bool(words) and not noise and self.confidence >= least_confidence
 
 
 class Recognizer:
