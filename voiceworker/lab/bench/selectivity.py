@@ -52,6 +52,8 @@ class Event:
     "from its end until the agent was as loud as before; 0 when it never grew softer"
     whole: bool | None = None
     "no word of the reply around it was lost or said twice"
+    heard: str = ""
+    "the words from a second before it to nearly a second after it"
 
     @property
     def right(self) -> bool | None:
@@ -79,7 +81,7 @@ async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
     judge(ear, event, said.started_at, said.ended_at, level)
     text = rig.emulators.chats(seat.name)[-1].text
     around = await asyncio.to_thread(heard_text, ear.between(said.started_at - 1.0, said.ended_at + 0.9))
-    event.whole = is_whole(around, words_of(text))
+    event.whole, event.heard = is_whole(around, words_of(text)), " ".join(around.words)
 
 
 def judge(ear: Ear, event: Event, started: float, ended: float, level: float) -> None:
