@@ -6,9 +6,9 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any
 
 import yaml
 from rich.console import Console
@@ -28,7 +28,7 @@ class Ours:
         self._surroundings = surroundings
         self._directory = surroundings.directory / "ours"
         self._stack: Stack | None = None
-        self._log_file: IO[str] | None = None
+        self._logs = ExitStack()
         self._url = self._key = ""
 
     async def start(self) -> None:
@@ -55,8 +55,9 @@ class Ours:
             "VOICEWORKER_MAX_CALLS": str(given.max_calls),
         }
         settings = load_settings(environment)
-        self._log_file = (self._directory / "log.txt").open("w", encoding="utf-8")
-        log = ReadableLog(Console(file=self._log_file, width=200), self._directory / "log")
+        readable = self._logs.enter_context((self._directory / "log.txt").open("w", encoding="utf-8"))
+        log = ReadableLog(Console(file=readable, width=200), self._directory / "log")
+        self._logs.enter_context(closing(log))
         self._stack = Stack(settings, log, environment)
         await self._stack.start()
         self._url = f"http://127.0.0.1:{settings.api_port}"
@@ -65,8 +66,7 @@ class Ours:
     async def stop(self) -> None:
         if self._stack is not None:
             await self._stack.stop()
-        if self._log_file is not None:
-            self._log_file.close()
+        self._logs.close()
 
     @property
     def process_id(self) -> int:
