@@ -218,7 +218,7 @@ def test_words_cut_at_the_first_interim_and_nothing_follows(text: str, reason: L
 
 def test_a_final_alone_cuts_as_well() -> None:
     assert play([agent(0), voice(1), quiet(1.5), final(1.6, "stop")])[1:] == [
-        (1.55, Restore("wordless")),
+        (1.5, Restore("wordless")),
         (1.6, Cut("stop")),
         (1.6, passed("stop")),
     ]
@@ -240,7 +240,7 @@ def test_a_listeners_word_after_a_cut_is_a_turn() -> None:
 
 def test_the_next_speech_is_listened_to_like_the_first() -> None:
     steps = [agent(0), voice(1), interim(1.5, "stop"), quiet(1.8), hush(1.9), agent(4), voice(5), quiet(5.5)]
-    assert play(steps)[-2:] == [(5, Duck()), (5.55, Restore("wordless"))]
+    assert play(steps)[-2:] == [(5, Duck()), (5.5, Restore("wordless"))]
 
 
 def test_the_rest_of_the_words_that_the_new_speech_answers_cuts_it() -> None:
@@ -253,7 +253,7 @@ def test_a_new_speech_without_an_end_of_the_last_is_a_new_speech() -> None:
         (1, Duck()),
         (1.1, Restore("agent_stopped")),
         (1.1, Duck()),
-        (1.45, Restore("wordless")),
+        (1.4, Restore("wordless")),
     ]
 
 
@@ -295,12 +295,12 @@ def test_an_unfinished_word_whose_voice_has_ended_is_waited_for_as_long_as_any_t
 
 
 def test_a_cough_lowers_the_voice_until_it_has_ended_and_no_text_has_come() -> None:
-    assert play([agent(0), voice(1), quiet(1.6)]) == [(1, Duck()), (1.65, Restore("wordless"))]
+    assert play([agent(0), voice(1), quiet(1.6)]) == [(1, Duck()), (1.6, Restore("wordless"))]
 
 
 def test_a_short_pause_does_not_raise_the_voice() -> None:
-    steps = [agent(0), voice(1), quiet(1.6), voice(1.64), quiet(2)]
-    assert play(steps) == [(1, Duck()), (2.05, Restore("wordless"))]
+    steps = [agent(0), voice(1), quiet(1.6, after=0.1), voice(1.64), quiet(2)]
+    assert play(steps) == [(1, Duck()), (2, Restore("wordless"))]
 
 
 def test_noise_lowers_the_voice_for_a_while_and_not_again_before_a_silence() -> None:
@@ -338,7 +338,7 @@ def test_words_through_noise_cut() -> None:
 
 def test_noise_goes_on_through_the_next_speech() -> None:
     steps = [agent(0), voice(1), hush(5), agent(6), quiet(8), agent(20), voice(20.5), quiet(21)]
-    assert play(steps) == [(1, Duck()), (3.5, Restore("noise")), (20.5, Duck()), (21.05, Restore("wordless"))]
+    assert play(steps) == [(1, Duck()), (3.5, Restore("noise")), (20.5, Duck()), (21, Restore("wordless"))]
 
 
 def test_without_interims_a_long_voice_cuts() -> None:
@@ -355,7 +355,7 @@ def test_without_interims_a_listeners_word_leaves_the_agent_talking() -> None:
     steps = [agent(0), voice(1), quiet(2.5), final(2.9, "Yeah, okay, right.")]
     assert play(steps, settings=OverlapSettings(interims=False)) == [
         (1, Duck()),
-        (2.55, Restore("wordless")),
+        (2.5, Restore("wordless")),
         (2.9, withheld("backchannel")),
     ]
 
@@ -517,6 +517,31 @@ def test_a_remark_stays_one_when_it_gets_a_little_louder() -> None:
     assert play([*steps, final(2, "your shoes are in the hall")])[-1] == (2, passed("speech"))
 
 
+@pytest.mark.parametrize(("level_db", "waits"), [(-4.0, True), (-3.0, False)])
+def test_a_first_word_that_is_nearly_soft_waits_for_the_next(level_db: float, waits: bool) -> None:
+    steps = [agent(0), voice(1), level(1.3, level_db), interim(1.3, "did"), level(1.5, -6.0)]
+    cut = Cut("speech") in [command for _, command in play([*steps, interim(1.5, "did you feed"), quiet(2.0)])]
+    assert cut != waits
+
+
+def test_two_soft_words_are_a_remark_once_they_are_final() -> None:
+    steps = [agent(0), voice(1), level(1.3, -7.0), interim(1.5, "after you"), final(1.8, "after you")]
+    assert play(steps)[1:] == [
+        (1.5, withheld("undecided")),
+        (1.8, Restore("aside")),
+        (1.8, withheld("aside")),
+    ]
+    assert play([*steps[:3], final(1.8, "upstairs")])[-1] == (1.8, passed("speech"))
+
+
+@pytest.mark.parametrize("pause", [[], [quiet(1.9), voice(2.1)]], ids=["one breath", "another breath"])
+def test_a_remark_goes_on_with_however_few_words(pause: list[Step]) -> None:
+    steps = [agent(0), voice(1), level(1.3, -7.0), final(1.8, "don't touch that"), *pause, level(2.3, -7.0)]
+    assert play([*steps, final(2.4, "hot")])[-1] == (2.4, withheld("aside"))
+    assert play([*steps, level(2.4, 0.0), final(2.4, "hot")])[-1] == (2.4, passed("speech"))
+    assert play([*steps, final(2.4, "stop")])[-1] == (2.4, passed("stop"))
+
+
 def test_a_long_speech_is_no_remark_however_soft() -> None:
     text = "there is one more thing that I had in mind to ask you about"
     assert (1.8, passed("speech")) in play([agent(0), voice(1), level(1.3, -20), final(1.8, text)])
@@ -541,8 +566,8 @@ def test_an_echo_does_not_lower_the_voice_and_its_text_is_nobodys() -> None:
 
 
 def test_an_echo_does_not_keep_the_voice_low() -> None:
-    steps = [agent(0), voice(1), quiet(1.6), voice(1.62, echo=True), quiet(4)]
-    assert play(steps) == [(1, Duck()), (1.92, Restore("wordless"))]
+    steps = [agent(0), voice(1), quiet(1.6, after=0.1), voice(1.62, echo=True), quiet(4)]
+    assert play(steps) == [(1, Duck()), (1.87, Restore("wordless"))]
 
 
 def test_an_echo_that_is_known_late_raises_the_voice_again() -> None:
@@ -551,7 +576,7 @@ def test_an_echo_that_is_known_late_raises_the_voice_again() -> None:
 
 def test_a_voice_that_was_taken_for_an_echo_lowers_the_voice_late() -> None:
     steps = [agent(0), voice(1, echo=True), voice(1.2), voice(1.3), quiet(1.6)]
-    assert play(steps) == [(1.2, Duck()), (1.65, Restore("wordless"))]
+    assert play(steps) == [(1.2, Duck()), (1.6, Restore("wordless"))]
 
 
 def test_a_text_that_was_taken_for_an_echo_wrongly_is_not_lost() -> None:

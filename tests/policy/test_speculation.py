@@ -26,7 +26,6 @@ SETTINGS = SpeculationSettings(
     speaking_stability_seconds=0.35,
     silence_seconds=0.1,
     allowance_requests=1.0,
-    wasted_on_interims_share=0.15,
     wasted_tokens_share=0.15,
     wasted_characters_share=0.05,
     recognition_seconds=0.1,

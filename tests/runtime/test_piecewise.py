@@ -126,7 +126,15 @@ async def test_what_the_voice_raises_is_raised_and_no_task_is_left() -> None:
 
 @pytest.mark.parametrize(
     ("text", "end"),
-    [("Sure, that is fine. ", 19), ("Certainly, that ", 10), ("It is so", None), ("Dr. Bell is here now. ", 21)],
+    [
+        ("Sure, that is fine. ", 19),
+        ("Certainly, that ", 10),
+        ("Certainly,", 10),
+        ("That comes to 1,", None),
+        ("It is 3 p.m.", None),
+        ("It is so", None),
+        ("Dr. Bell is here now. ", 21),
+    ],
 )
 def test_where_the_first_clause_ends(text: str, end: int | None) -> None:
     assert first_clause_end(text) == end

@@ -86,8 +86,11 @@ class OverlapSettings:
     "but no longer than this after the first of them, which is two words' time"
     aside_undecided_seconds: float = 1.25
     "the same for the beginning of a remark to somebody else, which is five words' time"
-    restore_seconds: float = 0.3
-    "from the true end of a voice to the restore without words; a final comes 0.2 s after the end, plus transit"
+    restore_seconds: float = 0.25
+    """from the true end of a voice to the restore without words: what the voice detector needs to be sure of the end.
+    A final that comes later still cuts"""
+    final_seconds: float = 0.3
+    "from the true end of a voice to its final: 0.2 s, plus transit; an undecided interim waits for it"
     longest_duck_seconds: float = 2.5
     "sound without words lowers the voice no longer: then it is noise"
     quiet_seconds: float = 1.0
@@ -107,7 +110,11 @@ class OverlapSettings:
     aside_words: int = 8
     "longest remark to somebody else; 0 lets every such remark cut"
     soft_words: int = 3
-    "fewest words that count as an aside for their softness alone: the level of one short word is badly known"
+    "an interim of fewer words that are soft waits for the next one: how loud a short word is, is badly known"
+    soft_final_words: int = 2
+    "fewest words that count as an aside for their softness alone, once they are final"
+    soft_margin_db: float = 1.5
+    "words that are nearly as soft as an aside wait as well: a voice's first syllable is its loudest"
     aside_level_db: float = -5.0
     """words that are this much softer than the caller's usual level and do not begin like a request are for somebody
     else: who wants the floor speaks up. -100 leaves it to the words"""
@@ -169,12 +176,18 @@ class _Breath:
     ended_at: float | None = None
     heard: RestoreReason = "wordless"
     "what its words are taken for so far"
+    follows_aside: bool = False
+    "the one before it was an aside, and has only just ended"
     passed: bool = False
     "words of it were passed on, or a cut was made for it: whatever follows belongs to them"
     undecided_since: float | None = None
     undecided_until: float | None = None
     withheld: list[tuple[float, str]] = field(default_factory=list)
     "finals that go with the words that may follow in the same breath"
+
+    @property
+    def is_aside(self) -> bool:
+        return self.heard == "aside"
 
 
 class Overlap:
@@ -242,6 +255,7 @@ class Overlap:
             self._wordless_since = None
         self._breath = self._new_breath(now)
         self._breath.echo = echo
+        self._breath.follows_aside = last is not None and not quiet and last.is_aside
         if not echo:
             self._spoken_over(now)
         return None
@@ -319,7 +333,7 @@ class Overlap:
                 if not (breath.asked and self._words.answers(text)):
                     return Verdict(False, "backchannel")
                 reason = "answer"
-            elif self._is_aside(breath, text, kind):
+            elif self._is_aside(breath, text, kind, final=final):
                 return Verdict(False, "aside")
             elif kind == "speech" and not final and self._undecided(now, breath, text):
                 return Verdict(False, "undecided")
@@ -357,7 +371,7 @@ class Overlap:
         if self._ducked:
             self._restore(breath.heard, now)
 
-    def _is_aside(self, breath: _Breath, text: str, kind: Kind) -> bool:
+    def _is_aside(self, breath: _Breath, text: str, kind: Kind, *, final: bool) -> bool:
         """Said to somebody else: by its words, or because it is soft, short and does not begin like a request."""
         words = self._words.count(text)
         if breath.asked or words > self._settings.aside_words:
@@ -367,18 +381,21 @@ class Overlap:
             return aside == "surely"
         if aside == "perhaps":
             return self._is_soft(breath)
-        return words >= self._settings.soft_words and self._is_soft(breath) and not self._words.addressed(text)
+        goes_on = breath.is_aside or breath.follows_aside
+        enough = goes_on or words >= (self._settings.soft_final_words if final else self._settings.soft_words)
+        return enough and self._is_soft(breath) and not self._words.addressed(text)
 
-    def _is_soft(self, breath: _Breath) -> bool:
+    def _is_soft(self, breath: _Breath, margin_db: float = 0.0) -> bool:
         """Softer than usual; what has been taken for an aside once is not given up for a louder syllable."""
-        limit_db = self._settings.aside_level_db + (2.0 if breath.heard == "aside" else 0.0)
+        limit_db = self._settings.aside_level_db + (2.0 if breath.is_aside else margin_db)
         return breath.level_db is not None and breath.level_db <= limit_db
 
     def _undecided(self, now: float, breath: _Breath, text: str) -> bool:
         """Whether an interim is to be waited for: it may become something else than speech, and there is time."""
         becoming = self._words.may_become(text)
-        if becoming is None and self._is_soft(breath) and not self._words.addressed(text):
-            becoming = "aside" if self._words.count(text) < self._settings.soft_words else None
+        nearly_soft = self._is_soft(breath, self._settings.soft_margin_db) and not self._words.addressed(text)
+        if becoming is None and nearly_soft and self._words.count(text) < self._settings.soft_words:
+            becoming = "aside"
         if becoming is None or breath.asked or self.policy != "duck_then_cut":
             return False
         if breath.undecided_since is None:
@@ -400,7 +417,7 @@ class Overlap:
             quiet_from = breath.started_at if breath.ended_at is None else breath.ended_at
         if breath.undecided_until is not None:
             at = breath.undecided_until
-            return (at if quiet_from is None else max(at, quiet_from + settings.restore_seconds)), Cut("speech")
+            return (at if quiet_from is None else max(at, quiet_from + settings.final_seconds)), Cut("speech")
         coming: list[tuple[float, Restore | Cut]] = []
         if self._ducked:
             assert self._wordless_since is not None

@@ -49,8 +49,6 @@ class SpeculationSettings:
     attempts_per_turn: int = 3
     wasted_tokens_share: float = 0.1
     "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of 25 turns"
-    wasted_on_interims_share: float = 0.06
-    "no attempt on an interim transcript beyond this: it saves less than one on a final, and is wrong more often"
     allowance_requests: float = 1.5
     "so many requests of the present size may be lost besides: the first mistake comes before anything was used"
     wasted_characters_share: float = 0.05
@@ -219,11 +217,9 @@ class Speculation:
 
     def _is_within_budget(self) -> bool:
         settings = self._settings
-        share, allowance = settings.wasted_on_interims_share, 1.0
-        if self._words is not None and self._words.final:
-            share, allowance = settings.wasted_tokens_share, settings.allowance_requests
         at_risk = self._wasted_tokens + sum(self._unresolved.values()) + self._prompt_tokens
-        return at_risk <= share * self._useful_tokens + allowance * self._prompt_tokens
+        allowance = settings.allowance_requests * self._prompt_tokens
+        return at_risk <= settings.wasted_tokens_share * self._useful_tokens + allowance
 
     def _synthesize_at(self) -> float | None:
         settings = self._settings

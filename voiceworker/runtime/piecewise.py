@@ -33,7 +33,8 @@ _SHORTEST_CLAUSE = 10
 _LONGEST_CLAUSE = 50
 "characters: without any mark so much goes ahead, up to the end of a word"
 
-_CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*(?=\s)|[。，！？；：、।॥]["”’」』）]*""")
+_CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*(?=\s)|(?<=[^\W\d_])[,;]$|[。，！？；：、।॥]["”’」』）]*""")
+"a comma after a letter needs no look at what follows: that would be another token to wait for"
 
 _WINDOW_SECONDS = 0.01
 _LETTERS_OF_A_PAUSE = 2

@@ -38,6 +38,12 @@ def test_sentences_end_where_they_should() -> None:
     assert text.endswith(".")
 
 
+def test_a_long_sentence_begins_with_a_clause() -> None:
+    clauses = [Sentences(8, seed=seed).text(1).split(", ") for seed in range(20)]
+    assert {len(first.split()) for first, _ in clauses} == {4, 5, 6}
+    assert "," not in Sentences(6).text(1)
+
+
 def test_a_script_follows_the_caller_s_messages() -> None:
     call = Reply(tool_calls=(ToolCall("price_of"),))
     replies = scripted(["Amber.", call], then=lambda _: "River.")

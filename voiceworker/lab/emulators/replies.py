@@ -10,6 +10,8 @@ from typing import Any
 from voiceworker.lab.emulators.requests import text_of
 from voiceworker.lab.emulators.tones import VOCABULARY
 
+_FIRST_CLAUSE_WORDS = (4, 5, 6)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -52,7 +54,8 @@ class Sentences:
     """Sentences of tone words, drawn from the seed and the number of things that the caller has said.
 
     So a request that is repeated (a speculation, a retry) gets the same reply, and so do two systems under test.
-    No word follows itself, and none comes twice within a reply of up to 64 words.
+    No word follows itself, and none comes twice within a reply of up to 64 words. A sentence of seven words and more
+    has a comma after the fourth, fifth or sixth, as the sentences of a receptionist have (agents/frontdesk.yaml).
     """
 
     def __init__(self, words: int = 24, *, words_per_sentence: int = 8, seed: int = 0) -> None:
@@ -70,8 +73,17 @@ class Sentences:
         order = random.Random(f"{self._seed}/{turn}").sample(VOCABULARY, len(VOCABULARY))
         words = [order[index % len(order)] for index in range(self._words)]
         step = self._words_per_sentence
-        sentences = (" ".join(words[begin : begin + step]) for begin in range(0, len(words), step))
-        return " ".join(f"{sentence.capitalize()}." for sentence in sentences)
+        draw = random.Random(f"{self._seed}/{turn}/commas")
+        sentences = (_sentence(words[begin : begin + step], draw) for begin in range(0, len(words), step))
+        return " ".join(sentences)
+
+
+def _sentence(words: Sequence[str], draw: random.Random) -> str:
+    comma_after = draw.choice(_FIRST_CLAUSE_WORDS)
+    text = " ".join(words)
+    if len(words) > max(_FIRST_CLAUSE_WORDS):
+        text = f"{' '.join(words[:comma_after])}, {' '.join(words[comma_after:])}"
+    return f"{text.capitalize()}."
 
 
 def scripted(replies: Sequence[Reply | str], *, then: Replies | None = None) -> Replies:
