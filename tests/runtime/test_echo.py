@@ -78,13 +78,18 @@ class Scene:
         self._received = _int16(through_opus(microphone + noise))
         self._sent = _int16(played)
 
-    def judged(self, *, until: float, seconds: float) -> EchoScore:
+    def judged(self, *, until: float, seconds: float, guard: EchoGuard | None = None) -> EchoScore:
         """The verdict `until` seconds into the scene about the last `seconds`."""
-        guard = EchoGuard()
+        guard = guard or EchoGuard()
         for place in range(0, round(until * RATE) - 239, 240):
             guard.played(self._sent[place : place + 240], STARTED + place / RATE)
             guard.heard(self._received[place : place + 240], STARTED + (place + 240) / RATE)
         return guard.verdict(STARTED + until - seconds, STARTED + until)
+
+    def power(self, until: float, seconds: float) -> float:
+        """Mean square of what was received, int16."""
+        heard = self._received[round((until - seconds) * RATE) : round(until * RATE)]
+        return float(np.mean(np.square(heard.astype(np.float64))))
 
 
 def _int16(signal: Signal) -> Samples:
@@ -139,6 +144,25 @@ def test_a_caller_over_the_echo_is_heard(caller: Signal, louder_db: float) -> No
         assert score.verdict is Verdict.CALLER
     else:
         assert score.verdict is not Verdict.ECHO
+
+
+@pytest.mark.parametrize("gain_db", [-6, -12, -20])
+def test_an_echo_that_was_judged_tells_how_loud_it_is(gain_db: float) -> None:
+    echo = come_back(AGENT, delay_seconds=0.15, gain_db=gain_db, response=room(0.25, reverberation_db=-3.0))
+    scene, guard = Scene(AGENT, echo), EchoGuard()
+    assert guard.echo_power(STARTED + 1.6, 0.4) == 0
+    scene.judged(until=1.6, seconds=0.5, guard=guard)
+    told = guard.echo_power(STARTED + 1.6, 0.4)
+    assert 10 * np.log10(told / scene.power(1.6, 0.4)) == pytest.approx(0, abs=3)
+
+
+def test_without_its_loudspeaker_a_line_has_no_echo_any_more() -> None:
+    echo = come_back(AGENT, delay_seconds=0.15, gain_db=-12)
+    guard = EchoGuard()
+    Scene(AGENT, echo).judged(until=1.6, seconds=0.5, guard=guard)
+    assert guard.echo_power(STARTED + 1.6, 0.4) > 0
+    Scene(AGENT[: len(MAN)], 0.2 * MAN[: len(AGENT)]).judged(until=1.6, seconds=0.6, guard=guard)
+    assert guard.echo_power(STARTED + 1.6, 0.4) == 0
 
 
 def test_when_the_agent_is_silent_whoever_speaks_is_the_caller() -> None:

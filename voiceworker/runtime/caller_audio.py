@@ -22,6 +22,8 @@ _GAP_DB = 22.0
 "this far below the loudest of the present voice is a gap in it"
 GAP_SECONDS = 0.05
 "closures within words are shorter"
+_AUDIBLE_IN_ECHO = 0.3
+"of the echo's power: what is left of a frame with less tells nothing of the caller"
 
 
 class CallerAudio:
@@ -42,7 +44,7 @@ class CallerAudio:
         self._end = EndOfSpeech(SAMPLE_RATE)
         self._is_speaking = False
         self._present: list[float] = []
-        "levels of the frames of the present or last voice"
+        "levels of the frames of the present or last voice, without the agent's echo"
         self._usual: list[float] = []
         self._loudest = _SPEECH_DB
         self._soft_seconds = 0.0
@@ -59,10 +61,13 @@ class CallerAudio:
         self._echo.heard(samples, now)
         if not self._is_speaking:
             return
-        level = _level_db(samples)
-        if level > _SPEECH_DB:
-            self._present.append(level)
-        self._look_for_gap(level, len(samples) / SAMPLE_RATE)
+        seconds = len(samples) / SAMPLE_RATE
+        power = float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
+        echo = self._echo.echo_power(now, seconds)
+        own = power - echo
+        if own > _AUDIBLE_IN_ECHO * echo and _decibel(own) > _SPEECH_DB:
+            self._present.append(_decibel(own))
+        self._look_for_gap(_decibel(power), seconds)
 
     def _look_for_gap(self, level: float, seconds: float) -> None:
         self._loudest = max(self._loudest, level)
@@ -107,7 +112,6 @@ def _loudness(levels: list[float]) -> float:
     return median(sorted(levels)[-max(1, len(levels) // 4) :])
 
 
-def _level_db(samples: Samples) -> float:
-    """Against full scale, of a frame of 10 to 20 ms."""
-    power = float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
+def _decibel(power: float) -> float:
+    """Against full scale, of the mean square of int16 samples."""
     return 10 * float(np.log10(max(power, 1e-3) / 32768.0**2))

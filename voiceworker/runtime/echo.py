@@ -108,12 +108,16 @@ class EchoGuard:
     CALLER_ABOVE = 0.10
     ECHO_EXPLAINED = 0.8
     "a filter of 64 ms explains half of anything that lasts no longer than 0.25 s"
+    GONE_EXPLAINED = 0.2
+    "an echo that should be half of what was heard, and explains no more than this, is not there any more"
 
     def __init__(self, *, played_rate: int = 24_000, heard_rate: int = 24_000) -> None:
         self._played_rate = played_rate
         self._heard_rate = heard_rate
         self._played: deque[tuple[float, Samples]] = deque()
         self._heard: deque[tuple[float, Samples]] = deque()
+        self._way: EchoScore | None = None
+        "the last judgement that knew the echo's gain and delay"
 
     def played(self, samples: Samples, at: float) -> None:
         """`samples` left for the network, the first of them at `at`."""
@@ -133,7 +137,8 @@ class EchoGuard:
             return _NOTHING
         ended_at = self._heard[-1][0]
         begun_at = max(since, ended_at - _LONGEST_WINDOW_SECONDS)
-        heard = _resampled(self._last_heard(ended_at - begun_at), self._heard_rate)[_EDGE:-_EDGE]
+        sound = self._last_heard(ended_at - begun_at)
+        heard = _resampled(sound, self._heard_rate)[_EDGE:-_EDGE]
         if len(heard) < _SHORTEST_WINDOW_SECONDS * _RATE - 2 * _EDGE or np.mean(heard**2) < _QUIET:
             return _NOTHING
         before = round(_LONGEST_DELAY_SECONDS * _RATE)
@@ -141,7 +146,22 @@ class EchoGuard:
         played = _resampled(self._last_played(ended_at - seconds, seconds), self._played_rate)[:-_EDGE]
         if np.mean(played**2) < _QUIET / 100:
             return EchoScore(Verdict.CALLER, 1.0, 0.0, 0.0, 0.0)  # nothing was played that could come back
-        return _judge(_emphasised(heard), _emphasised(played))
+        score = _judge(_emphasised(heard), _emphasised(played))
+        if score.explained >= self.ECHO_EXPLAINED and score.verdict is not Verdict.CALLER:
+            self._way = score
+        elif (
+            score.explained < self.GONE_EXPLAINED and self.echo_power(ended_at, ended_at - begun_at) > _power(sound) / 2
+        ):
+            self._way = None
+        return score
+
+    def echo_power(self, ended_at: float, seconds: float) -> float:
+        """Mean square of the agent's voice, in units of int16, within what was heard for `seconds` up to `ended_at`; by
+        the echo that was judged last, 0 without one."""
+        if self._way is None:
+            return 0.0
+        came_back = self._last_played(ended_at - self._way.delay_seconds - seconds, seconds)
+        return _power(came_back) * 10 ** (self._way.gain_db / 10)
 
     def _last_heard(self, seconds: float) -> Samples:
         wanted = round(seconds * self._heard_rate)
@@ -162,6 +182,11 @@ class EchoGuard:
             if first < last:
                 track[first:last] = samples[first - place : last - place]
         return track
+
+
+def _power(samples: Samples) -> float:
+    """Mean square."""
+    return float(np.mean(np.square(samples.astype(np.float32))))
 
 
 def _resampled(samples: Samples, rate: int) -> _Signal:
