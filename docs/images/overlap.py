@@ -1,4 +1,4 @@
-"""Draws overlap.png: what policy/overlap.py makes of a "mm-hmm", a cough and a "stop" said over the agent.
+"""Draws overlap.png: what policy/overlap makes of a "mm-hmm", a cough and a "stop" said over the agent.
 
     .venv/bin/python docs/images/overlap.py
 

@@ -1,4 +1,4 @@
-"""Acts on policy/overlap.py in one call: tells it what is heard and said, and lowers, raises or stops the voice.
+"""Acts on policy/overlap in one call: tells it what is heard and said, and lowers, raises or stops the voice.
 
 It stands in three places: in the agent's `stt_node`, ahead of the framework, where it withholds what is not meant for
 it; beside the sink, whose playout it follows; and on the session's events, which bring the voice detector's verdicts.

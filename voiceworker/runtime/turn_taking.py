@@ -1,6 +1,6 @@
 """Who speaks when, in one call: everything that hears, decides and times a turn, put together.
 
-The decisions are pure (policy/overlap.py, end_of_turn.py, speculation.py, latency.py); each has a driver beside this
+The decisions are pure (policy/overlap, end_of_turn.py, speculation.py, latency.py); each has a driver beside this
 file. Here they get the same caller, the same voice and the same session to look at.
 """
 
