@@ -22,7 +22,7 @@ _GAP_DB = 22.0
 "this far below the loudest of the present voice is a gap in it"
 GAP_SECONDS = 0.05
 "closures within words are shorter"
-_AUDIBLE_IN_ECHO = 0.3
+_AUDIBLE_IN_ECHO = 0.1
 "of the echo's power: what is left of a frame with less tells nothing of the caller"
 
 
