@@ -62,6 +62,13 @@ hush: Act = lambda policy, now: policy.voice(now, speaking=False)  # noqa: E731
 committed: Act = lambda policy, now: policy.turn_ended()  # noqa: E731
 
 
+def another_turn(policy: Speculation, now: float) -> None:
+    """The turn is over, the next one begins, and its voice has paused at once."""
+    policy.turn_ended()
+    voice(policy, now)
+    hush(policy, now)
+
+
 def play(steps: list[Step], until: float, settings: SpeculationSettings = SETTINGS) -> list[tuple[float, Command]]:
     """What a driver does: tells each step at its time, asks `due` at each deadline; the commands with their times."""
     policy, told = Speculation(settings), list[tuple[float, Command]]()
@@ -144,26 +151,34 @@ def test_a_turn_has_only_so_many_attempts() -> None:
         steps += [(number, interim(f"words {number}")), (number + 0.5, discarded(number, 1))]
     settings = replace(SETTINGS, attempts_per_turn=2)
     assert [command.attempt for _, command in play(steps, 20, settings) if isinstance(command, Speculate)] == [1, 2]
-    steps += [(20, committed), (21, interim("another turn"))]
+    steps += [(20, another_turn), (21, interim("another turn"))]
     assert [command.attempt for _, command in play(steps, 30, settings) if isinstance(command, Speculate)] == [1, 2, 3]
 
 
+def test_words_that_come_before_their_voice_is_heard_have_not_ended_in_the_silence_before_it() -> None:
+    steps: list[Step] = [(0, hush), (1, final("are you open")), (2, reused(1)), (2, committed)]
+    steps += [(5, interim("can")), (5.3, voice), (5.4, interim("can you wait")), (6, hush)]
+    attempts = [(at, command) for at, command in play(steps, until=9) if isinstance(command, Speculate)]
+    assert attempts == [(1, Speculate(1, "are you open")), (6.35, Speculate(2, "can you wait"))]
+
+
 def test_after_a_waste_the_budget_has_to_be_earned() -> None:
-    steps: list[Step] = [(0, hush), (1, interim("one")), (2, discarded(1, 150)), (2, committed)]
-    steps += [(3, interim("two")), (4, committed), (4, used(1000)), (5, interim("three"))]
+    steps: list[Step] = [(0, hush), (1, interim("one")), (2, discarded(1, 150)), (2, another_turn)]
+    steps += [(3, interim("two")), (4, another_turn), (4, used(1000)), (5, interim("three"))]
     attempts = [command for _, command in play(steps, until=6) if isinstance(command, Speculate)]
     assert attempts == [Speculate(1, "one"), Speculate(2, "three")]
 
 
 def test_mistakes_ask_for_more_silence_and_hits_for_less() -> None:
     doubtful: list[Step] = [(3, voice), (4, interim("two", Completeness.NEUTRAL)), (4, hush)]
-    mistakes: list[Step] = [(0, used(100_000)), (0, hush), (1, interim("one")), (2, discarded(1)), (2, committed)]
+    mistakes: list[Step] = [(0, used(100_000)), (0, hush), (1, interim("one")), (2, discarded(1)), (2, another_turn)]
     assert play(doubtful, until=9)[0] == (4.15, Speculate(1, "two"))
-    mistaken: list[Step] = [*mistakes, (2, interim("one more")), (2.5, discarded(2)), (2.5, committed)]
+    mistaken: list[Step] = [*mistakes, (2, interim("one more")), (2.5, discarded(2)), (2.5, another_turn)]
     assert play(mistaken + doubtful, until=9)[-2] == (4.3, Speculate(3, "two"))
     hits: list[Step] = []
     for number in range(3, 7):
-        hits += [(2.6, interim(f"hit {number}")), (2.8, reused(number)), (2.8, committed)]
+        at = 2.4 + 0.1 * number
+        hits += [(at, final(f"hit {number}")), (at, reused(number)), (at, another_turn)]
     assert play(mistaken + hits + doubtful, until=9)[-2] == (4.15, Speculate(7, "two"))
 
 
@@ -394,10 +409,12 @@ def test_by_its_own_settings_a_call_of_thirty_turns_keeps_the_promised_budget(tu
         driver.wait(1.0)
         driver.happen(("final" if final_at_once else "interim", f"words {place}", Completeness.COMPLETE))
         driver.do()
+        prepared = bool(driver.running)
         driver.happen(("reused" if hit else "discarded",))
-        if not hit:
+        if not hit or not prepared:
             driver.use(CLAUSE)
-        driver.happen(("committed",))
+        for what in ("committed", "voice", "hush"):
+            driver.happen((what,))
     assert driver.wasted <= 0.15 * driver.useful + REQUEST
     assert driver.wasted_characters <= 0.05 * driver.useful_characters + CLAUSE
 

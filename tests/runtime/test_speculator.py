@@ -457,6 +457,20 @@ async def test_the_llm_is_asked_before_the_final_and_its_answer_is_used() -> Non
         assert on.ear.heard_seconds > 0
 
 
+async def test_an_attempt_that_is_only_asked_when_its_turn_is_committed_is_settled_too() -> None:
+    async with asyncio.timeout(10), stage({}) as on:
+        for number, question in enumerate(("are you open", "where are you", "what does it cost"), 1):
+            await on.speaks()
+            on.hears(interim(question))
+            on.pauses()
+            on.hears(final(f"{question}?"))
+            on.voice.stops()
+            await on.replied()
+            assert await on.thinker.asked.get() == question
+            assert len(on.agent.committed) == number
+        assert on.policy.unsettled == 0, "what is never settled counts against the budget for ever"
+
+
 async def test_a_changed_final_throws_the_prepared_reply_away() -> None:
     answers: dict[str, Answer] = {"at seven": ["At seven it is. ", "Bye."], "at eleven": ["Eleven then. ", "Bye."]}
     async with asyncio.timeout(10), stage(answers) as on:

@@ -47,10 +47,10 @@ class SpeculationSettings:
     silence_for_doubt_seconds: float = 2.0
     "so much longer a silence is asked for what evidence lacks to certainty: 0.2 s for each tenth"
     attempts_per_turn: int = 3
-    wasted_tokens_share: float = 0.1
+    wasted_tokens_share: float = 0.07
     "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of 25 turns"
-    allowance_requests: float = 1.5
-    "so many requests of the present size may be lost besides: the first mistake comes before anything was used"
+    allowance_requests: float = 2.0
+    "so many requests of the present size may be lost besides: the first mistakes come before much was used"
     wasted_characters_share: float = 0.05
     "TTS characters thrown away, as a share of those used"
     largest_prompt_tokens: int = 20_000
@@ -149,6 +149,7 @@ class Speculation:
             self._bar = max(_FIRST_BAR, self._bar - _LOWER)  # else a bar that is never reached would stand for ever
         self._words = self._attempt = None
         self._attempts_of_turn = 0
+        self._silent_since = None  # of the next turn's words it says nothing: they may come before their voice is heard
 
     def asked(self, prompt_tokens: int) -> None:
         """The LLM was asked, by whomever: what its next request will cost at least."""
@@ -172,6 +173,11 @@ class Speculation:
         self._wasted_characters += characters
         if tokens or characters:
             self._bar = min(_HIGHEST_BAR, self._bar + _RAISE)
+
+    @property
+    def unsettled(self) -> int:
+        """Attempts that have been told neither as reused nor as discarded."""
+        return len(self._unresolved)
 
     # --- what may be done ---
 

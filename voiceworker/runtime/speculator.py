@@ -63,12 +63,11 @@ class _Reply:
     characters: int = 0
 
     def open_if_committed(self) -> bool:
-        """True when it has just been opened."""
-        if self.opened.is_set() or not self.handle.scheduled:
-            return False
-        for event in (self.ask, self.synthesize, self.opened):
-            event.set()
-        return True
+        """True when it is open."""
+        if self.handle.scheduled:
+            for event in (self.ask, self.synthesize, self.opened):
+                event.set()
+        return self.opened.is_set()
 
     async def may_synthesize(self) -> None:
         self.open_if_committed()

@@ -18,6 +18,7 @@ from voiceworker.lab.bench import cutoff as cutoff_bench
 from voiceworker.lab.bench import join as join_bench
 from voiceworker.lab.bench import latency as latency_bench
 from voiceworker.lab.bench import load as load_bench
+from voiceworker.lab.bench import path as path_bench
 from voiceworker.lab.bench import selectivity as selectivity_bench
 from voiceworker.lab.bench.report import Report, plot_distributions, plot_shares
 from voiceworker.lab.bench.rig import DELAYS, Options, Rig
@@ -168,6 +169,19 @@ def load(
     counts = (1, 2) if quick else load_bench.CALLS
     report = _run(options, lambda rig: load_bench.run(rig, questions, 2 if quick else turns_each, counts))
     _write(report, output)
+
+
+@bench_app.command()
+def path(
+    delays: DelayOption = "typical",
+    pairs: PairOption = 30,
+    quick: QuickOption = False,
+    seed: SeedOption = 1,
+    output: OutputOption = None,
+) -> None:
+    """The way of a sound through the worker, part by part, beside the framework's own."""
+    options = _options("", delays, False, quick, seed, None)
+    _write(_run(options, lambda rig: path_bench.run(rig, 8 if quick else pairs)), output)
 
 
 # --- for all ---------------------------------------------------------------------------------------------------------

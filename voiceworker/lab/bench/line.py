@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from livekit import rtc
@@ -96,7 +96,7 @@ class Line:
         self.latest_frame_seconds = 0.0
         "how late the microphone has been at the worst: a bench that is held up measures itself"
 
-    async def __aenter__(self) -> Line:
+    async def __aenter__(self) -> Self:
         self._room.on("track_subscribed", self._track_subscribed)
         self._room.register_text_stream_handler("vw.events", self._event_opened)
         # Somebody must take these, or the SDK warns of each.

@@ -58,7 +58,7 @@ class Line:
 @dataclass(slots=True)
 class Report:
     name: str
-    "latency | bargein | selectivity | cutoff | join | load"
+    "latency | bargein | selectivity | cutoff | join | load | path"
     settings: dict[str, Any]
     "what was run: delays, arms, pairs, versions, machine"
     lines: list[Line] = field(default_factory=list)
