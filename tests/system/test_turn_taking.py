@@ -118,3 +118,14 @@ async def test_a_caller_who_goes_on_is_not_talked_over(rig: Rig, seat: Seat) -> 
     chat = [one for one in rig.emulators.chats("ours") if one.text][-1]
     last = [str(message["content"]) for message in chat.messages if message["role"] == "user"][-1]
     assert halting.words[-1].text in last
+
+
+async def test_a_turn_that_silence_ends_is_told_as_well() -> None:
+    async with Rig(Options(systems=("ours",), vad=True)) as rig, rig.seat("ours") as seat:
+        said = await seat.say(SHORT_QUESTION)
+        await seat.line.until(lambda: seat.ear.onset_after(said.ended_at), 15)
+        await seat.line.until(lambda: "turn.committed" in events(seat), 5)
+        told = next(event.body for event in seat.line.events if event.body["type"] == "turn.committed")
+        assert told["reason"] == "silence"
+        assert told["end_of_turn_probability"] is None
+        assert 200 <= told["waited_ms"] <= 3000

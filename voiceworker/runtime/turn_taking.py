@@ -102,6 +102,8 @@ class TurnTaking:
         settings = SpeculationSettings(llm_price=price, tts_price=price)
         self._speculator = Speculator(Speculation(settings), self._completeness)
         self._unheard: Callable[[str], str] = lambda _heard: ""
+        self._stopped_at: float | None = None
+        "when the caller's last voice really ended"
 
     def _overlap_settings(self, has_interims: bool) -> OverlapSettings:
         table = self._turns.overlap
@@ -223,9 +225,9 @@ class TurnTaking:
         if event.new_state == "speaking" or event.old_state != "speaking":
             return
         now = time.monotonic()
-        stopped_at = self._caller.last_speech_at(now - VAD_SILENCE_SECONDS)
-        if stopped_at is not None:
-            self._clock.speech_ended(now, stopped_at)
+        self._stopped_at = self._caller.last_speech_at(now - VAD_SILENCE_SECONDS)
+        if self._stopped_at is not None:
+            self._clock.speech_ended(now, self._stopped_at)
 
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
         item = event.item
@@ -236,7 +238,10 @@ class TurnTaking:
 
     def turn_completed(self) -> None:
         """The framework has taken the caller's spoken turn."""
-        self._clock.committed(time.monotonic())
+        now = time.monotonic()
+        self._clock.committed(now)
+        if self._turns.end_of_turn == "vad":  # else our detector has told, before the framework took it
+            self._turn_taken(Commit(now - (self._stopped_at or now), "silence", None))
 
     def _gap(self, in_gap: bool) -> None:
         self._speculator.voice(speaking=not in_gap, since_seconds=GAP_SECONDS if in_gap else 0.0)
