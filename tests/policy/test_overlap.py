@@ -524,14 +524,35 @@ def test_a_first_word_that_is_nearly_soft_waits_for_the_next(level_db: float, wa
     assert cut != waits
 
 
-def test_two_soft_words_are_a_remark_once_they_are_final() -> None:
-    steps = [agent(0), voice(1), level(1.3, -7.0), interim(1.5, "after you"), final(1.8, "after you")]
+def test_two_words_are_a_remark_only_when_they_are_final_and_very_soft() -> None:
+    steps = [agent(0), voice(1), level(1.3, -9.0), interim(1.5, "after you"), final(1.8, "after you")]
     assert play(steps)[1:] == [
         (1.5, withheld("undecided")),
         (1.8, Restore("aside")),
         (1.8, withheld("aside")),
     ]
     assert play([*steps[:3], final(1.8, "upstairs")])[-1] == (1.8, passed("speech"))
+
+
+@pytest.mark.parametrize("answer", ["at five", "Robert Miller", "on Friday", "two people"])
+def test_a_short_answer_that_is_somewhat_softer_is_heard(answer: str) -> None:
+    assert play([agent(0), voice(1), level(1.3, -6.0), final(1.8, answer)])[-1] == (1.8, passed("speech"))
+
+
+@pytest.mark.parametrize("pause", [[], [quiet(2.2), voice(2.3)]], ids=["one breath", "another breath"])
+def test_who_goes_on_speaking_softly_is_heard_in_the_end(pause: list[Step]) -> None:
+    steps = [agent(0), voice(1), level(1.3, -6.0), final(2.0, "the heating in the kitchen"), *pause]
+    steps += [level(2.6, -6.0), final(2.8, "has been broken since Monday")]
+    assert play(steps)[-2:] == [
+        (2.8, Release(("the heating in the kitchen",))) if not pause else (2.8, Cut("speech")),
+        (2.8, passed("speech")),
+    ]
+
+
+def test_after_a_cut_nothing_that_follows_is_a_remark() -> None:
+    steps = [agent(0), voice(1), level(1.3, -6.0), interim(1.5, "did you feed"), level(1.8, 0.0)]
+    steps += [final(2.0, "did you feed the invoice"), quiet(2.3), hush(2.4), agent(2.5), voice(2.8), level(3.0, -6.0)]
+    assert play([*steps, final(3.2, "tomorrow")])[-1] == (3.2, passed("speech"))
 
 
 @pytest.mark.parametrize("pause", [[], [quiet(1.9), voice(2.1)]], ids=["one breath", "another breath"])

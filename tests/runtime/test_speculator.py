@@ -468,7 +468,7 @@ async def test_an_attempt_that_is_only_asked_when_its_turn_is_committed_is_settl
             await on.replied()
             assert await on.thinker.asked.get() == question
             assert len(on.agent.committed) == number
-        assert on.policy.unsettled == 0, "what is never settled counts against the budget for ever"
+        assert on.policy._unresolved == {}, "what is never settled counts against the budget for ever"
 
 
 async def test_a_changed_final_throws_the_prepared_reply_away() -> None:

@@ -48,7 +48,7 @@ class SpeculationSettings:
     "so much longer a silence is asked for what evidence lacks to certainty: 0.2 s for each tenth"
     attempts_per_turn: int = 3
     wasted_tokens_share: float = 0.07
-    "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of a call of 25 turns"
+    "LLM tokens thrown away, as a share of those used: with the allowance, under 0.15 of 25 turns of one size"
     allowance_requests: float = 2.0
     "so many requests of the present size may be lost besides: the first mistakes come before much was used"
     wasted_characters_share: float = 0.05
@@ -173,11 +173,6 @@ class Speculation:
         self._wasted_characters += characters
         if tokens or characters:
             self._bar = min(_HIGHEST_BAR, self._bar + _RAISE)
-
-    @property
-    def unsettled(self) -> int:
-        """Attempts that have been told neither as reused nor as discarded."""
-        return len(self._unresolved)
 
     # --- what may be done ---
 

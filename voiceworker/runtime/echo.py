@@ -116,8 +116,8 @@ class EchoGuard:
         self._heard_rate = heard_rate
         self._played: deque[tuple[float, Samples]] = deque()
         self._heard: deque[tuple[float, Samples]] = deque()
-        self._way: EchoScore | None = None
-        "the last judgement that knew the echo's gain and delay"
+        self._echo_path: tuple[float, float] | None = None
+        "gain (of power) and delay of the echo that was judged last"
 
     def played(self, samples: Samples, at: float) -> None:
         """`samples` left for the network, the first of them at `at`."""
@@ -147,21 +147,25 @@ class EchoGuard:
         if np.mean(played**2) < _QUIET / 100:
             return EchoScore(Verdict.CALLER, 1.0, 0.0, 0.0, 0.0)  # nothing was played that could come back
         score = _judge(_emphasised(heard), _emphasised(played))
-        if score.explained >= self.ECHO_EXPLAINED and score.verdict is not Verdict.CALLER:
-            self._way = score
-        elif (
-            score.explained < self.GONE_EXPLAINED and self.echo_power(ended_at, ended_at - begun_at) > _power(sound) / 2
-        ):
-            self._way = None
+        self._learn(score, sound, ended_at)
         return score
+
+    def _learn(self, score: EchoScore, sound: Samples, ended_at: float) -> None:
+        seconds = len(sound) / self._heard_rate
+        if score.explained >= self.ECHO_EXPLAINED and score.verdict is not Verdict.CALLER:
+            played = _power(self._last_played(ended_at - score.delay_seconds - seconds, seconds))
+            if played:  # in the whole band: a small loudspeaker has no bass, of which speech has most
+                self._echo_path = score.explained * _power(sound) / played, score.delay_seconds
+        elif score.explained < self.GONE_EXPLAINED and self.echo_power(ended_at, seconds) > _power(sound) / 2:
+            self._echo_path = None
 
     def echo_power(self, ended_at: float, seconds: float) -> float:
         """Mean square of the agent's voice, in units of int16, within what was heard for `seconds` up to `ended_at`; by
         the echo that was judged last, 0 without one."""
-        if self._way is None:
+        if self._echo_path is None:
             return 0.0
-        came_back = self._last_played(ended_at - self._way.delay_seconds - seconds, seconds)
-        return _power(came_back) * 10 ** (self._way.gain_db / 10)
+        gain, delay_seconds = self._echo_path
+        return gain * _power(self._last_played(ended_at - delay_seconds - seconds, seconds))
 
     def _last_heard(self, seconds: float) -> Samples:
         wanted = round(seconds * self._heard_rate)

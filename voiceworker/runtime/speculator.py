@@ -275,8 +275,8 @@ class Speculator:
         self._replies.discard(reply)
         if self._held is reply:
             self._held = None
-        if reply.handle.scheduled:
-            if reply.open_if_committed() and reply.attempt is not None:
+        if reply.open_if_committed():
+            if reply.attempt is not None:
                 self._policy.reused(reply.attempt)
             self._policy.used(reply.tokens, reply.characters)
         elif reply.attempt is not None:

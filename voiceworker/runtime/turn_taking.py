@@ -107,7 +107,12 @@ class TurnTaking:
 
     def _overlap_settings(self, has_interims: bool) -> OverlapSettings:
         table = self._turns.overlap
-        return OverlapSettings(policy=table.policy, situations=dict(table.situations), interims=has_interims)
+        return OverlapSettings(
+            policy=table.policy,
+            situations=dict(table.situations),
+            interims=has_interims,
+            restore_seconds=VAD_SILENCE_SECONDS,
+        )
 
     def _words(self) -> Backchannels:
         extra = self._turns.overlap.backchannels
@@ -241,13 +246,17 @@ class TurnTaking:
         now = time.monotonic()
         self._clock.committed(now)
         if self._turns.end_of_turn == "vad":  # else our detector has told, before the framework took it
-            self._turn_taken(Commit(now - (self._stopped_at or now), "silence", None))
+            self._tell_turn(Commit(now - (self._stopped_at or now), "silence", None))
+        self._stopped_at = None
 
     def _gap(self, in_gap: bool) -> None:
         self._speculator.voice(speaking=not in_gap, since_seconds=GAP_SECONDS if in_gap else 0.0)
 
     def _turn_taken(self, commit: Commit) -> None:
         self._overlap.turn_taken()
+        self._tell_turn(commit)
+
+    def _tell_turn(self, commit: Commit) -> None:
         waited = round(commit.waited_seconds * 1000)
         self._tell(TurnCommitted(self._turns.eagerness, commit.likelihood, waited, commit.reason))
 

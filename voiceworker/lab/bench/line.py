@@ -125,6 +125,11 @@ class Line:
         await self._room.disconnect()
         await self._source.aclose()
 
+    @property
+    def identity(self) -> str:
+        """Of this participant, once it has joined."""
+        return self._room.local_participant.identity
+
     # --- speaking ---
 
     def begin(self, samples: Samples) -> Said:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -27,6 +28,7 @@ from voiceworker.lab.bench.rig import Rig
 from voiceworker.lab.bench.stats import Pairs, abba, quantile, ratio
 from voiceworker.lab.bench.systems import VOICE
 from voiceworker.lab.bench.tickets import Tickets
+from voiceworker.lab.invitation import CallSetupError
 from voiceworker.runtime.call_sink import CallSink
 from voiceworker.runtime.leading_silence import trim_leading_silence
 
@@ -67,16 +69,18 @@ async def run(rig: Rig, rounds: int) -> Report:
 
 async def _source(rig: Rig, rounds: int) -> list[tuple[float | None, float | None]]:
     room = f"path-{secrets.token_urlsafe(6)}"
-    async with _Speaker(rig.tickets, room) as speaker:
-        ear, theirs = _listener(rig.tickets, room, "framework"), _listener(rig.tickets, room, "ours")
-        async with ear as framework, theirs as ours:
-            await asyncio.sleep(_SETTLE_SECONDS)
-            found: dict[str, list[float | None]] = {"ours": [], "framework": []}
-            say = {"ours": speaker.by_our_sink, "framework": speaker.by_the_frameworks_source}
-            ears = {"ours": ours.ear, "framework": framework.ear}
-            for order in abba(("ours", "framework"), rounds):
-                for name in order:
-                    found[name].append(await _heard_after(say[name], ears[name]))
+    async with (
+        _Speaker(rig.tickets, room) as speaker,
+        _listener(rig.tickets, room, "framework") as framework,
+        _listener(rig.tickets, room, "ours") as ours,
+    ):
+        await asyncio.sleep(_SETTLE_SECONDS)
+        found: dict[str, list[float | None]] = {"ours": [], "framework": []}
+        say = {"ours": speaker.by_our_sink, "framework": speaker.by_the_frameworks_source}
+        ears = {"ours": ours.ear, "framework": framework.ear}
+        for order in abba(("ours", "framework"), rounds):
+            for name in order:
+                found[name].append(await _heard_after(say[name], ears[name]))
     return list(zip(found["ours"], found["framework"], strict=True))
 
 
@@ -89,7 +93,7 @@ async def _heard_after(say: Callable[[], Awaitable[None]], ear: Ear) -> float | 
 
 
 class _Speaker:
-    """An agent's end with both kinds of source, each on a track of its own participant."""
+    """An agent's end with both kinds of source, each in a room of its own."""
 
     def __init__(self, tickets: Tickets, room: str) -> None:
         self._tickets, self._room = tickets, room
@@ -139,10 +143,17 @@ def _tone() -> list[rtc.AudioFrame]:
 class _Delivered(Line):
     """Notes when a frame with the sound in it is handed over: before that nobody can act on it."""
 
-    def __init__(self, tickets: Tickets, room: str, frame_ms: int) -> None:
+    def __init__(self, tickets: Tickets, room: str, speaker: str, frame_ms: int) -> None:
+        """`speaker`: identity of the participant to listen to."""
         super().__init__(tickets.ticket(room))
+        self._speaker = speaker
         self._frame_ms = frame_ms
         self.delivered: list[float] = []
+
+    def _track_subscribed(self, track: rtc.Track, *told: Any) -> None:
+        _publication, participant = told
+        if participant.identity == self._speaker:
+            super()._track_subscribed(track, *told)
 
     async def _listen(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=self._frame_ms)
@@ -162,10 +173,11 @@ async def _input(rig: Rig, rounds: int) -> list[tuple[float | None, float | None
     room, found = f"path-{secrets.token_urlsafe(6)}", []
     async with (
         Line(rig.tickets.ticket(room)) as caller,
-        _Delivered(rig.tickets, room, OUR_INPUT_MS) as ours,
-        _Delivered(rig.tickets, room, FRAMEWORK_INPUT_MS) as framework,
+        _Delivered(rig.tickets, room, caller.identity, OUR_INPUT_MS) as ours,
+        _Delivered(rig.tickets, room, caller.identity, FRAMEWORK_INPUT_MS) as framework,
     ):
-        await caller.until(lambda: ours.subscribed_at and framework.subscribed_at, 10)
+        if not await caller.until(lambda: ours.subscribed_at and framework.subscribed_at, 10):
+            raise CallSetupError("the caller's microphone did not arrive at the listeners within 10 s")
         await asyncio.sleep(_SETTLE_SECONDS)
         for number in range(rounds):
             said = await caller.say(click())

@@ -40,8 +40,8 @@ class _Breath:
     ended_at: float | None = None
     heard: RestoreReason = "wordless"
     "what its words are taken for so far"
-    follows_aside: bool = False
-    "the one before it was an aside, and has only just ended"
+    aside_words: int = 0
+    "that were withheld as an aside for good, in it and in those just before it"
     passed: bool = False
     "words of it were passed on, or a cut was made for it: whatever follows belongs to them"
     undecided_since: float | None = None
@@ -119,7 +119,8 @@ class Overlap:
             self._wordless_since = None
         self._breath = self._new_breath(now)
         self._breath.echo = echo
-        self._breath.follows_aside = last is not None and not quiet and last.is_aside
+        if last is not None and last.is_aside and not last.passed and not quiet:
+            self._breath.aside_words = last.aside_words
         if not echo:
             self._spoken_over(now)
         return None
@@ -232,22 +233,26 @@ class Overlap:
             self._held.append(text)
         else:
             breath.withheld.append((now, text))
+        if breath.is_aside:
+            breath.aside_words += self._words.count(text)
         if self._ducked:
             self._restore(breath.heard, now)
 
     def _is_aside(self, breath: _Breath, text: str, kind: Kind, *, final: bool) -> bool:
         """Said to somebody else: by its words, or because it is soft, short and does not begin like a request."""
-        words = self._words.count(text)
-        if breath.asked or words > self._settings.aside_words:
+        settings, words = self._settings, self._words.count(text)
+        if breath.asked or breath.aside_words + words > settings.aside_words:
             return False
         aside = self._words.aside(text)
         if aside == "surely" or kind == "stop":
             return aside == "surely"
         if aside == "perhaps":
             return self._is_soft(breath)
-        goes_on = breath.is_aside or breath.follows_aside
-        enough = goes_on or words >= (self._settings.soft_final_words if final else self._settings.soft_words)
-        return enough and self._is_soft(breath) and not self._words.addressed(text)
+        if self._words.addressed(text):
+            return False
+        if words >= settings.soft_words or breath.is_aside or breath.aside_words:
+            return self._is_soft(breath)
+        return final and words > 1 and self._is_soft(breath, -settings.short_words_db)
 
     def _is_soft(self, breath: _Breath, margin_db: float = 0.0) -> bool:
         """Softer than usual; what has been taken for an aside once is not given up for a louder syllable."""
@@ -316,11 +321,15 @@ class Overlap:
             if self._ducked:
                 self._restore("echo", now)
             return
-        echoed = self._breath.echoed
+        before = self._breath
         self._breath, self._wordless_since = self._new_breath(now), now
+        self._breath.aside_words, self._breath.level_db = before.aside_words, before.level_db
         self._spoken_over(now)
-        if echoed is not None and self.transcript(now, echoed[0], final=echoed[1]).pass_on and echoed[1]:
-            self._tell(Release((echoed[0],)), now)
+        if before.echoed is None:
+            return
+        text, final = before.echoed
+        if self.transcript(now, text, final=final).pass_on and final:
+            self._tell(Release((text,)), now)
 
     def _agent_ended(self, now: float) -> None:
         if not self._speaking:

@@ -98,11 +98,11 @@ class OverlapSettings:
     """a listener's answering word that began in the last moment of the agent's speech is a turn ("at three." - "okay"):
     listeners begin a median of 0.15 s before the end"""
     aside_words: int = 8
-    "longest remark to somebody else; 0 lets every such remark cut"
+    "longest remark to somebody else, however it is divided; 0 lets every such remark cut"
     soft_words: int = 3
-    "an interim of fewer words that are soft waits for the next one: how loud a short word is, is badly known"
-    soft_final_words: int = 2
-    "fewest words that count as an aside for their softness alone, once they are final"
+    "fewest words that are taken for an aside for their softness: how loud fewer are is badly known"
+    short_words_db: float = 3.0
+    "two words, which may be an answer, have to be so much softer still; one word is never an aside for its softness"
     soft_margin_db: float = 1.5
     "words that are nearly as soft as an aside wait as well: a voice's first syllable is its loudest"
     aside_level_db: float = -5.0
