@@ -195,7 +195,10 @@ class _WordClock:
             self._sound.append(np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)[:, 0])
 
     def word_times(self, begins_at: float) -> rtc.AudioFrame | None:
-        """A frame of one silent sample that carries them, counted from `begins_at`; None when the voice told them."""
+        """A frame of one silent sample that carries them, counted from `begins_at`; None when the voice told them.
+
+        A word ends in its middle: it counts as heard from there on, so that the estimate errs to either side.
+        """
         words = self._text.split()
         if self._is_told or not words or not self._samples:
             return None
@@ -203,7 +206,7 @@ class _WordClock:
         frame = rtc.AudioFrame(b"\0\0", self._rate, 1, 1)
         self._samples += 1
         frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [
-            TimedString(f"{word} ", start_time=begins_at + start, end_time=begins_at + end)
+            TimedString(f"{word} ", start_time=begins_at + start, end_time=begins_at + (start + end) / 2)
             for word, (start, end) in zip(words, times, strict=True)
         ]
         return frame
