@@ -10,7 +10,7 @@ import numpy as np
 from livekit import rtc
 
 from voiceworker.policy.end_of_speech import EndOfSpeech, Samples
-from voiceworker.runtime.echo import EchoGuard
+from voiceworker.runtime.echo import EchoGuard, mean_square
 
 SAMPLE_RATE = 24_000
 "what the framework is asked to give"
@@ -62,11 +62,11 @@ class CallerAudio:
         if not self._is_speaking:
             return
         seconds = len(samples) / SAMPLE_RATE
-        power = float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
-        echo = self._echo.echo_power(now, seconds)
+        power, echo = mean_square(samples), self._echo.echo_power(now, seconds)
         own = power - echo
-        if own > _AUDIBLE_IN_ECHO * echo and _decibel(own) > _SPEECH_DB:
-            self._present.append(_decibel(own))
+        level = _decibel(own)
+        if own > _AUDIBLE_IN_ECHO * echo and level > _SPEECH_DB:
+            self._present.append(level)
         self._look_for_gap(_decibel(power), seconds)
 
     def _look_for_gap(self, level: float, seconds: float) -> None:

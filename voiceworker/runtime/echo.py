@@ -153,10 +153,10 @@ class EchoGuard:
     def _learn(self, score: EchoScore, sound: Samples, ended_at: float) -> None:
         seconds = len(sound) / self._heard_rate
         if score.explained >= self.ECHO_EXPLAINED and score.verdict is not Verdict.CALLER:
-            played = _power(self._last_played(ended_at - score.delay_seconds - seconds, seconds))
+            played = mean_square(self._last_played(ended_at - score.delay_seconds - seconds, seconds))
             if played:  # in the whole band: a small loudspeaker has no bass, of which speech has most
-                self._echo_path = score.explained * _power(sound) / played, score.delay_seconds
-        elif score.explained < self.GONE_EXPLAINED and self.echo_power(ended_at, seconds) > _power(sound) / 2:
+                self._echo_path = score.explained * mean_square(sound) / played, score.delay_seconds
+        elif score.explained < self.GONE_EXPLAINED and self.echo_power(ended_at, seconds) > mean_square(sound) / 2:
             self._echo_path = None
 
     def echo_power(self, ended_at: float, seconds: float) -> float:
@@ -165,7 +165,7 @@ class EchoGuard:
         if self._echo_path is None:
             return 0.0
         gain, delay_seconds = self._echo_path
-        return gain * _power(self._last_played(ended_at - delay_seconds - seconds, seconds))
+        return gain * mean_square(self._last_played(ended_at - delay_seconds - seconds, seconds))
 
     def _last_heard(self, seconds: float) -> Samples:
         wanted = round(seconds * self._heard_rate)
@@ -188,9 +188,9 @@ class EchoGuard:
         return track
 
 
-def _power(samples: Samples) -> float:
-    """Mean square."""
-    return float(np.mean(np.square(samples.astype(np.float32))))
+def mean_square(samples: Samples) -> float:
+    """0 of no samples."""
+    return float(np.mean(np.square(samples.astype(np.float32)))) if samples.size else 0.0
 
 
 def _resampled(samples: Samples, rate: int) -> _Signal:

@@ -262,9 +262,15 @@ class Speculator:
 
     def _changed(self, _: object) -> None:
         for reply in self._replies:
-            if reply.open_if_committed() and reply.attempt is not None:
-                self._policy.reused(reply.attempt)
+            self._settle_if_committed(reply)
         self._wake()
+
+    def _settle_if_committed(self, reply: _Reply) -> bool:
+        """True when its turn is committed; the policy knows then that its attempt was used."""
+        is_committed = reply.open_if_committed()
+        if is_committed and reply.attempt is not None:
+            self._policy.reused(reply.attempt)
+        return is_committed
 
     def _user_state_changed(self, event: UserStateChangedEvent) -> None:
         """Of its two verdicts only that of a voice comes in time: it ends a silence that nobody else has ended."""
@@ -275,9 +281,7 @@ class Speculator:
         self._replies.discard(reply)
         if self._held is reply:
             self._held = None
-        if reply.open_if_committed():
-            if reply.attempt is not None:
-                self._policy.reused(reply.attempt)
+        if self._settle_if_committed(reply):
             self._policy.used(reply.tokens, reply.characters)
         elif reply.attempt is not None:
             self._policy.discarded(reply.attempt, reply.tokens, reply.characters)

@@ -78,8 +78,10 @@ class Line:
     Raises CallSetupError at the entry when the room cannot be joined.
     """
 
-    def __init__(self, invitation: Invitation, room: Room | None = None) -> None:
+    def __init__(self, invitation: Invitation, room: Room | None = None, *, frame_ms: int = 10) -> None:
+        """`frame_ms`: of what is received."""
         self._invitation = invitation
+        self._frame_ms = frame_ms
         self._surroundings: Room = room or QuietRoom()
         self._room = rtc.Room()
         self._tasks = Tasks()
@@ -186,15 +188,17 @@ class Line:
             self._tasks.spawn(self._listen(track), "agent's voice")
 
     async def _listen(self, track: rtc.Track) -> None:
-        stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=10)
+        stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=self._frame_ms)
         try:
             async for event in stream:
-                now = time.perf_counter()
-                samples = np.frombuffer(event.frame.data, np.int16)
-                self.ear.hear(samples, now)
-                self._surroundings.hear(samples)
+                self._hear(np.frombuffer(event.frame.data, np.int16), time.perf_counter())
         finally:
             await stream.aclose()
+
+    def _hear(self, samples: Samples, now: float) -> None:
+        """A frame, whose last sample was received `now`."""
+        self.ear.hear(samples, now)
+        self._surroundings.hear(samples)
 
     def _event_opened(self, reader: rtc.TextStreamReader, identity: str) -> None:
         self._tasks.spawn(self._read_event(reader), "event")

@@ -145,9 +145,8 @@ class _Delivered(Line):
 
     def __init__(self, tickets: Tickets, room: str, speaker: str, frame_ms: int) -> None:
         """`speaker`: identity of the participant to listen to."""
-        super().__init__(tickets.ticket(room))
+        super().__init__(tickets.ticket(room), frame_ms=frame_ms)
         self._speaker = speaker
-        self._frame_ms = frame_ms
         self.delivered: list[float] = []
 
     def _track_subscribed(self, track: rtc.Track, *told: Any) -> None:
@@ -155,15 +154,9 @@ class _Delivered(Line):
         if participant.identity == self._speaker:
             super()._track_subscribed(track, *told)
 
-    async def _listen(self, track: rtc.Track) -> None:
-        stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=self._frame_ms)
-        try:
-            async for event in stream:
-                samples = np.frombuffer(event.frame.data, np.int16)
-                if np.abs(samples.astype(np.int32)).max(initial=0) > LOUD:
-                    self.delivered.append(time.perf_counter())
-        finally:
-            await stream.aclose()
+    def _hear(self, samples: Samples, now: float) -> None:
+        if _loud_at(samples, SAMPLE_RATE) is not None:
+            self.delivered.append(now)
 
     def first_after(self, moment: float) -> float | None:
         return next((at - moment for at in self.delivered if moment <= at < moment + _WITHIN_SECONDS), None)

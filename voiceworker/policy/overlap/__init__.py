@@ -12,12 +12,9 @@ playback has ended, and to be 1 for the next speech; no Restore follows.
 
 from voiceworker.policy.overlap.decisions import Overlap
 from voiceworker.policy.overlap.terms import (
-    Aside,
     Command,
     Cut,
-    CutReason,
     Duck,
-    Kind,
     OverlapSettings,
     Policy,
     Release,
@@ -26,16 +23,12 @@ from voiceworker.policy.overlap.terms import (
     Situation,
     Verdict,
     VerdictReason,
-    Words,
 )
 
 __all__ = [
-    "Aside",
     "Command",
     "Cut",
-    "CutReason",
     "Duck",
-    "Kind",
     "Overlap",
     "OverlapSettings",
     "Policy",
@@ -45,5 +38,4 @@ __all__ = [
     "Situation",
     "Verdict",
     "VerdictReason",
-    "Words",
 ]
