@@ -23,6 +23,13 @@ def test_parts_of_the_latency_survive_the_way() -> None:
     assert Envelope.from_json(envelope.to_json()) == envelope
 
 
+def test_a_switch_of_models_says_from_and_to() -> None:
+    switched = ModelsSwitched("tts", from_="deepgram/aura-2-thalia-en", to="espeak", reason="timeout")
+    envelope = Envelope("ses_abc", 1, NOW, switched)
+    assert '"from": "deepgram/aura-2-thalia-en", "to": "espeak"' in envelope.to_json()
+    assert Envelope.from_json(envelope.to_json()) == envelope
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"type": "nonsense"}', '{"type": "user.transcript"}', "null"])
 def test_what_is_not_an_event_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

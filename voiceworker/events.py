@@ -138,6 +138,58 @@ class ModelsRouted(Event):
     stt: str
     llm: str
     tts: str
+    realtime: str = ""
+    "the model that hears, thinks and speaks in one; the others then stand by. Empty: there is none"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsSwitched(Event):
+    """A model of a list has failed, and another of it goes on; or one that had failed is back."""
+
+    type: ClassVar[str] = "models.switched"
+    role: str
+    "stt | llm | tts | realtime"
+    from_: str
+    to: str
+    reason: str
+    "what went wrong, without a word of what the provider said"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageUpdated(Event):
+    """What the call has used of its providers since it began."""
+
+    type: ClassVar[str] = "usage.updated"
+    seconds: float
+    "of audio that was recognised"
+    tokens: int
+    "of language models, in and out"
+    characters: int
+    "that were spoken"
+    cost: str
+    "a decimal number"
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWarned(Event):
+    type: ClassVar[str] = "budget.warned"
+    scope: str
+    "session | key | day"
+    spent: str
+    limit: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetExceeded(Event):
+    """The budget is spent: the agent says goodbye."""
+
+    type: ClassVar[str] = "budget.exceeded"
+    scope: str
+    spent: str
+    limit: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +218,17 @@ EVENT_TYPES: dict[str, type[Event]] = {
         ToolCalled,
         ToolReturned,
         ModelsRouted,
+        ModelsSwitched,
+        UsageUpdated,
+        BudgetWarned,
+        BudgetExceeded,
         ErrorOccurred,
     )
 }
+
+
+_FIELD_NAMES = {"from": "from_"}
+"of JSON names that are words of Python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +249,8 @@ class Envelope:
             "sequence": self.sequence,
             "time": self.time.isoformat(timespec="milliseconds"),
         }
-        return json.dumps(head | dataclasses.asdict(self.event), ensure_ascii=False)
+        facts = {name.rstrip("_"): value for name, value in dataclasses.asdict(self.event).items()}
+        return json.dumps(head | facts, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Envelope:
@@ -199,6 +260,7 @@ class Envelope:
             kind = EVENT_TYPES[body.pop("type")]
             session, sequence = body.pop("session"), body.pop("sequence")
             time = datetime.fromisoformat(body.pop("time"))
-            return cls(session, sequence, time, kind(**body))
+            facts = {_FIELD_NAMES.get(name, name): value for name, value in body.items()}
+            return cls(session, sequence, time, kind(**facts))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an event: {error}") from error

@@ -37,7 +37,9 @@ async def test_the_node_sdk_joins_with_the_answer_unchanged(stack: RunningStack)
     if not (NODE_CLIENT / "node_modules").is_dir():
         await run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
     session = await new_session(stack.api_url, stack.api_key)
-    said = json.loads((await run("node", "join.mjs", given=json.dumps(session))).splitlines()[-1])
+    lines = (await run("node", "join.mjs", given=json.dumps(session))).splitlines()
+    [joined] = [line.removeprefix("joined ") for line in lines if line.startswith("joined ")]
+    said = json.loads(joined)
     assert said["room"] == session["room_name"]
     assert said["agent"] == agent_identity(session["id"])
     assert said["me"].startswith("caller-")

@@ -1,4 +1,5 @@
 // Joins with the answer of POST /v1/realtime/sessions, unchanged, on standard input; says when the agent's voice is there.
+// The SDK writes its log to standard output as well, also after this line: hence the word in front.
 import { Room, RoomEvent, dispose } from '@livekit/rtc-node';
 
 const chunks = [];
@@ -11,7 +12,7 @@ const heard = new Promise((resolve) => {
 });
 await room.connect(server_url, participant_token, { autoSubscribe: true, dynacast: false });
 const identity = await heard;
-console.log(JSON.stringify({ room: room.name, agent: identity, me: room.localParticipant.identity }));
+console.log('joined', JSON.stringify({ room: room.name, agent: identity, me: room.localParticipant.identity }));
 await room.disconnect();
 await dispose();
 process.exit(0);
