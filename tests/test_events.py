@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from voiceworker.events import EVENT_TYPES, AgentSpeechStarted, Envelope, UserTranscript
+from voiceworker.events import EVENT_TYPES, AgentSpeechStarted, Envelope, ModelsSwitched, UserTranscript
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 250_000, UTC)
 
