@@ -2,7 +2,7 @@
 
 A TTS begins when its input ends, or when it has seen the beginning of a second sentence: so a clause that is to be
 heard early, or ahead of the turn, has to be an input of its own. And of a piece whose sound is complete it is known
-how long it lasts: that gives word times for voices that tell none, which the text that was heard depends on.
+how long it lasts, which dates the words of voices that do not tell (word_times.py).
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
 from livekit import rtc
 from livekit.agents import tokenize
-from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
-from livekit.agents.utils import is_given
-from livekit.agents.voice.io import TimedString
 
-from voiceworker.runtime.leading_silence import SILENCE, trim_leading_silence
+from voiceworker.runtime.leading_silence import trim_leading_silence
 from voiceworker.runtime.tasks import Tasks
+from voiceworker.runtime.word_times import Pace, WordClock, moved
 
 Frames = AsyncGenerator[rtc.AudioFrame, None]
 Synthesize = Callable[[AsyncIterable[str]], Frames]
@@ -35,10 +31,6 @@ _LONGEST_CLAUSE = 50
 
 _CLAUSE_END = re.compile(r"""[.,;:!?…—–]["'”’)\]]*(?=\s)|(?<=[^\W\d_])[,;]$|[。，！？；：、।॥]["”’」』）]*""")
 "a comma after a letter needs no look at what follows: that would be another token to wait for"
-
-_WINDOW_SECONDS = 0.01
-_LETTERS_OF_A_PAUSE = 2
-"a word lasts about as long as its letters and two more: short ones are not as short as they are written"
 
 
 # --- the text ---
@@ -101,7 +93,7 @@ class _Piece:
 
 
 async def speak_in_pieces(
-    text: AsyncIterable[str], opened: Callable[[], Awaitable[object]], synthesize: Synthesize
+    text: AsyncIterable[str], opened: Callable[[], Awaitable[object]], synthesize: Synthesize, pace: Pace
 ) -> Frames:
     """The speech of `text`, without silence ahead of its pieces and with word times; all but the first clause after
     `opened()`.
@@ -116,13 +108,14 @@ async def speak_in_pieces(
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, Exception):
                 raise piece
-            clock = _WordClock(piece.text)
+            clock = WordClock(piece.text, pace)
             while (frame := await piece.frames.get()) is not None:
                 if isinstance(frame, Exception):
                     raise frame
-                clock.hear(frame)
-                yield _later(frame, seconds)
-            if (last := clock.word_times(seconds)) is not None:
+                frame = moved(frame, seconds)
+                clock.hear(frame, seconds)
+                yield frame
+            if (last := clock.last_words(seconds)) is not None:
                 yield last
             seconds += clock.seconds
     finally:
@@ -168,80 +161,3 @@ async def _synthesise(piece: _Piece, synthesize: Synthesize) -> None:
     piece.frames.put_nowait(None)
     piece.begun.set()
     piece.over.set()
-
-
-# --- word times ---
-
-
-class _WordClock:
-    """Hears a piece and says when each of its words is spoken, for a voice that does not tell."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._sound: list[npt.NDArray[np.int16]] = []
-        self._rate = 0
-        self._samples = 0
-        self._is_told = False
-
-    @property
-    def seconds(self) -> float:
-        return self._samples / self._rate if self._rate else 0.0
-
-    def hear(self, frame: rtc.AudioFrame) -> None:
-        self._rate = frame.sample_rate
-        self._samples += frame.samples_per_channel
-        self._is_told = self._is_told or bool(frame.userdata.get(USERDATA_TIMED_TRANSCRIPT))
-        if not self._is_told:
-            self._sound.append(np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)[:, 0])
-
-    def word_times(self, begins_at: float) -> rtc.AudioFrame | None:
-        """A frame of one silent sample that carries them, counted from `begins_at`; None when the voice told them.
-
-        A word ends in its middle: it counts as heard from there on, so that the estimate errs to either side.
-        """
-        words = self._text.split()
-        if self._is_told or not words or not self._samples:
-            return None
-        times = spoken_times(words, np.concatenate(self._sound), self._rate)
-        frame = rtc.AudioFrame(b"\0\0", self._rate, 1, 1)
-        self._samples += 1
-        frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [
-            TimedString(f"{word} ", start_time=begins_at + start, end_time=begins_at + (start + end) / 2)
-            for word, (start, end) in zip(words, times, strict=True)
-        ]
-        return frame
-
-
-def spoken_times(words: list[str], sound: npt.NDArray[np.int16], rate: int) -> list[tuple[float, float]]:
-    """When each word begins and ends, in seconds: the sound that is no silence is shared out by their letters."""
-    window = max(1, round(rate * _WINDOW_SECONDS))
-    count = max(1, len(sound) // window)
-    level = np.abs(sound[: count * window].astype(np.int32)).reshape(count, -1).max(axis=1, initial=0)
-    voiced = np.flatnonzero(level > SILENCE)
-    if not voiced.size:
-        voiced = np.arange(count)
-    weights = np.array([len(word) + _LETTERS_OF_A_PAUSE for word in words], np.float64)
-    edges = np.concatenate([[0.0], np.cumsum(weights) / weights.sum()]) * len(voiced)
-    seconds = window / rate
-    begins = voiced[np.minimum(edges[:-1].astype(int), len(voiced) - 1)] * seconds
-    ends = (voiced[np.minimum(np.maximum(np.ceil(edges[1:]).astype(int) - 1, 0), len(voiced) - 1)] + 1) * seconds
-    return list(zip(begins.tolist(), ends.tolist(), strict=True))
-
-
-def _later(frame: rtc.AudioFrame, seconds: float) -> rtc.AudioFrame:
-    """The frame with its word times moved by `seconds`."""
-    words = frame.userdata.get(USERDATA_TIMED_TRANSCRIPT)
-    if words and seconds:
-        frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [_later_word(word, seconds) for word in words]
-    return frame
-
-
-def _later_word(word: TimedString, seconds: float) -> TimedString:
-    return TimedString(
-        word,
-        start_time=word.start_time + seconds if is_given(word.start_time) else word.start_time,
-        end_time=word.end_time + seconds if is_given(word.end_time) else word.end_time,
-        confidence=word.confidence,
-        start_time_offset=word.start_time_offset,
-        speaker_id=word.speaker_id,
-    )
