@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceworker.config import ROOT, VARIABLES, AgentCatalog, ConfigError, load_agent, load_settings
+from voiceworker.config import (
+    ROOT,
+    SECRETS,
+    VARIABLES,
+    AgentCatalog,
+    Budget,
+    ConfigError,
+    Settings,
+    load_agent,
+    load_settings,
+    read_environment,
+)
 
 GOOD = """\
 name: desk
@@ -59,13 +71,104 @@ def test_the_cache_follows_the_xdg_variable() -> None:
 def test_the_example_file_documents_every_variable_and_loads() -> None:
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     documented = {line.lstrip("# ").split("=")[0]: line.lstrip("# ").split("=", 1)[1] for line in lines if "=" in line}
-    assert set(documented) == set(VARIABLES)
+    assert set(documented) == {*VARIABLES, "ELEVEN_API_KEY", "RIME_API_KEY"}
     load_settings({name: value for name, value in documented.items() if value})
+
+
+SECRET = "planted-secret-7"
+
+
+def test_a_secret_is_read_from_the_file_that_its_variable_names(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(SECRET + "\n", encoding="utf-8")
+    for variable in sorted(SECRETS):
+        field = VARIABLES[variable]
+        assert getattr(load_settings({f"{variable}_FILE": str(file)}), field) == SECRET
+        assert getattr(load_settings({f"{variable}_FILE": str(file), variable: "given"}), field) == "given"
+    assert load_settings({"VLLM_API_KEY_FILE": str(file)}).provider_key("VLLM_API_KEY") == SECRET
+
+
+@pytest.mark.parametrize("content", [b"", b"  \n", b"two\nlines", b"\xff\xfe", None])
+def test_a_secret_file_that_holds_no_secret_is_told_by_its_variable(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^OPENAI_API_KEY_FILE: .*key cannot be used: ") as caught:
+        load_settings({"OPENAI_API_KEY_FILE": str(file)})
+    assert "two" not in str(caught.value)
+    assert load_settings({"SOMEBODY_ELSES_API_KEY_FILE": str(file)}).provider_keys == {}
+
+
+def test_the_file_of_a_secret_in_the_environment_goes_before_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("LIVEKIT_API_SECRET=old\nDEEPGRAM_API_KEY=kept\n", encoding="utf-8")
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
+    monkeypatch.delenv("LIVEKIT_API_SECRET", raising=False)
+    monkeypatch.setenv("LIVEKIT_API_SECRET_FILE", str(tmp_path / "secret"))
+    settings = load_settings(read_environment(tmp_path / ".env"))
+    assert (settings.livekit_api_secret, settings.deepgram_api_key) == (SECRET, "kept")
+
+
+def test_only_secrets_are_read_from_files() -> None:
+    with pytest.raises(ConfigError, match="VOICEWORKER_API_PORT_FILE: no such setting"):
+        load_settings({"VOICEWORKER_API_PORT_FILE": "/x"})
+
+
+def test_every_key_of_a_provider_is_there_and_none_of_ours() -> None:
+    keys = {
+        "OPENAI_API_KEY": "a",
+        "VLLM_API_KEY": "b",
+        "LIVEKIT_API_KEY": "c",
+        "VOICEWORKER_API_KEY": "d",
+        "X_KEY": "e",
+    }
+    settings = load_settings(keys)
+    assert settings.provider_keys == {"OPENAI_API_KEY": "a", "VLLM_API_KEY": "b"}
+    assert (settings.provider_key("VLLM_API_KEY"), settings.provider_key("RIME_API_KEY")) == ("b", "")
+    assert Settings(openai_api_key="k").provider_key("OPENAI_API_KEY") == "k"
+
+
+def test_no_secret_is_in_the_representation_of_the_settings() -> None:
+    settings = load_settings({"VLLM_API_KEY": SECRET, **dict.fromkeys(SECRETS, SECRET)})
+    assert settings.openai_api_key == SECRET
+    assert SECRET not in f"{settings!r} {settings}"
+
+
+def test_the_money_of_a_day_is_exact() -> None:
+    settings = load_settings({"VOICEWORKER_BUDGET_PER_DAY": "0.10", "VOICEWORKER_BUDGET_CURRENCY": "EUR"})
+    assert (settings.budget_per_day, settings.budget_currency) == (Decimal("0.10"), "EUR")
+    assert load_settings({}).budget_per_day is None
 
 
 def test_an_agents_file_is_read(tmp_path: Path) -> None:
     definition = load_agent(write(tmp_path, GOOD))
     assert (definition.limits.max_seconds, definition.models.llm) == (60, ("script",))
+
+
+MODELS = (
+    GOOD.replace("limits: {max_seconds: 60}\n", "")
+    + """\
+  realtime: openai/gpt-realtime
+endpoints:
+  vllm: {base_url: "http://127.0.0.1:8000/v1/", model: qwen3, api_key_variable: VLLM_API_KEY}
+limits:
+  budget: {amount: 0.10, currency: EUR}
+  budget_per_day: {amount: "25", warn_at: 0.5}
+routes:
+  - when: {plan: free}
+    llm: [script]
+"""
+)
+
+
+def test_an_agents_file_names_its_models_servers_budgets_and_routes(tmp_path: Path) -> None:
+    definition = load_agent(write(tmp_path, MODELS))
+    assert definition.models.realtime == ("openai/gpt-realtime",)
+    assert definition.endpoints["vllm"].base_url == "http://127.0.0.1:8000/v1"
+    assert definition.limits.budget == Budget(amount=Decimal("0.10"), currency="EUR", warn_at=0.8)
+    assert definition.limits.budget_per_day == Budget(amount=Decimal(25), currency="USD", warn_at=0.5)
+    assert definition.routes == [{"when": {"plan": "free"}, "llm": ["script"]}]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +185,12 @@ def test_an_agents_file_is_read(tmp_path: Path) -> None:
         (GOOD + "models: [\n", 10, "not valid YAML"),
         (GOOD + "x: 2026-99-99\n", 1, "not valid YAML"),
         ("- a\n- b\n", 1, "must be a mapping"),
+        (MODELS.replace("model: qwen3", "modle: qwen3"), 10, "did you mean model? Allowed here: base_url, model"),
+        (MODELS.replace("http://127", "http://me:pw@127"), 10, "name the variable of the key in api_key_variable"),
+        (MODELS.replace("VLLM_API_KEY", "sk-1234"), 10, "should match pattern"),
+        (MODELS.replace("amount: 0.10", "amount: 0"), 12, "greater than 0"),
+        (MODELS.replace("warn_at", "warn_by"), 13, "did you mean warn_at"),
+        (MODELS.replace("currency: EUR", "currency: euro"), 12, "should match pattern"),
         ("", 1, "must be a mapping"),
     ],
 )

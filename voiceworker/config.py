@@ -12,8 +12,9 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dotenv
@@ -41,6 +42,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+Secret = Annotated[str, Field(repr=False)]
+"""never in a repr, so never in a log line or a traceback; its variable X may be given as X_FILE, too"""
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"ISO 4217"
+Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=6)]
+
+
 # --- environment -------------------------------------------------------------------------------------------------
 
 
@@ -50,8 +59,8 @@ class Settings(Frozen):
     livekit_url: str = "ws://127.0.0.1:7880"
     livekit_url_given: bool = False
     "True when LIVEKIT_URL was set: somebody runs an SFU for us, and we start none"
-    livekit_api_key: str = ""
-    livekit_api_secret: str = ""
+    livekit_api_key: Secret = ""
+    livekit_api_secret: Secret = ""
     public_livekit_url: str = ""
     "what clients are told to connect to, when it differs from livekit_url"
     agent_name: str = "voiceworker"
@@ -62,11 +71,11 @@ class Settings(Frozen):
     cache_directory: Path = Path("~/.cache/voiceworker").expanduser()
     "what can be made again: the SFU's program"
     web_directory: Path = ROOT / "web" / "dist"
-    database_url: str = ""
+    database_url: Secret = ""
     "SQLAlchemy URL of the records; empty: SQLite in data_directory"
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=1, le=65535)] = 8080
-    api_key: str = ""
+    api_key: Secret = ""
     "used by `voiceworker call` only: the key it sends to the API"
     sfu_host: str = "127.0.0.1"
     "the address of the SFU that `voiceworker up` starts; another one than loopback opens it to that network"
@@ -79,26 +88,38 @@ class Settings(Frozen):
     trusted_proxies: tuple[str, ...] = ()
     "addresses of proxies whose X-Forwarded-For is believed"
     turn_urls: tuple[str, ...] = ()
-    turn_secret: str = ""
+    turn_secret: Secret = ""
     clock: datetime | None = None
     "pins the business clock of a rehearsal; None: the real one"
-    openai_api_key: str = ""
+    openai_api_key: Secret = ""
     openai_base_url: str = "https://api.openai.com/v1"
     "or any server that speaks OpenAI's API"
-    deepgram_api_key: str = ""
+    deepgram_api_key: Secret = ""
     deepgram_base_url: str = "https://api.deepgram.com"
     "or any server that speaks Deepgram's API"
+    ollama_base_url: str = ""
+    "where Ollama answers, as http://127.0.0.1:11434/v1; empty: there is none"
+    elevenlabs_base_url: str = "https://api.elevenlabs.io/v1"
+    rime_base_url: str = ""
+    "empty: the provider's own"
+    provider_keys: dict[str, str] = Field(default={}, repr=False)
+    "every variable that ends in _API_KEY but LiveKit's and our own, with its value"
+    prices_file: Path | None = None
+    "a table of prices instead of the one that comes with the project"
+    budget_per_day: Amount | None = None
+    "what all calls of one day together may cost; None: no bound"
+    budget_currency: Currency = "USD"
 
     @field_validator("cors_origins", "trusted_proxies", "turn_urls", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("agents_directory", "data_directory", "cache_directory", "web_directory")
+    @field_validator("agents_directory", "data_directory", "cache_directory", "web_directory", "prices_file")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _absolute(cls, value: Path | None) -> Path | None:
         """A relative path counts from the checkout, in whatever folder a command is run."""
-        return ROOT / value.expanduser()
+        return None if value is None else ROOT / value.expanduser()
 
     @field_validator("clock")
     @classmethod
@@ -122,6 +143,11 @@ class Settings(Frozen):
     def client_livekit_url(self) -> str:
         return self.public_livekit_url or self.livekit_url
 
+    def provider_key(self, variable: str) -> str:
+        """The key that the variable holds, as in `ELEVEN_API_KEY`; empty when it is not set."""
+        own = _FOREIGN.get(variable)
+        return self.provider_keys.get(variable) or (getattr(self, own) if own else "")
+
     def now(self) -> datetime:
         """The business clock: pinned in a rehearsal, else the real time, aware."""
         return self.clock or datetime.now(UTC)
@@ -135,21 +161,63 @@ _FOREIGN = {
     "OPENAI_BASE_URL": "openai_base_url",
     "DEEPGRAM_API_KEY": "deepgram_api_key",
     "DEEPGRAM_BASE_URL": "deepgram_base_url",
+    "OLLAMA_BASE_URL": "ollama_base_url",
+    "ELEVENLABS_BASE_URL": "elevenlabs_base_url",
+    "RIME_BASE_URL": "rime_base_url",
 }
 _OURS = {
     PREFIX + name.upper(): name
     for name in Settings.model_fields
-    if name not in {*_FOREIGN.values(), "livekit_url_given"}
+    if name not in {*_FOREIGN.values(), "livekit_url_given", "provider_keys"}
 }
 VARIABLES: Mapping[str, str] = _FOREIGN | _OURS
 "environment variable -> field of Settings"
+
+SECRETS = frozenset(variable for variable, name in VARIABLES.items() if not Settings.model_fields[name].repr)
+"the variables X that may be given as X_FILE: the path of a file that holds the value, as container secrets do"
+_KEY_SUFFIX = "_API_KEY"
+_NO_PROVIDERS = frozenset({"LIVEKIT_API_KEY", PREFIX + "API_KEY"})
 
 
 def read_environment(dotenv_path: Path | None = None) -> dict[str, str]:
     """The process environment over the values of the `.env` file (the environment wins)."""
     path = ROOT / ".env" if dotenv_path is None else dotenv_path
     from_file = {key: value for key, value in dotenv.dotenv_values(path).items() if value} if path.is_file() else {}
-    return from_file | dict(os.environ)
+    secret_files = {name.removesuffix("_FILE") for name, value in os.environ.items() if value}
+    return {key: value for key, value in from_file.items() if key not in secret_files} | dict(os.environ)
+
+
+def _with_secret_files(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with each secret X read from the file that X_FILE names; a set X goes before its file.
+
+    Raises ConfigError when the file of a secret of ours cannot be read. Other programs have variables that end in
+    _API_KEY_FILE as well: theirs may name what they like.
+    """
+    read: dict[str, str] = {}
+    for variable, path in given.items():
+        secret = variable.removesuffix("_FILE")
+        if secret == variable or not path or given.get(secret):
+            continue
+        if secret not in SECRETS and (secret.startswith(PREFIX) or not secret.endswith(_KEY_SUFFIX)):
+            continue
+        try:
+            read[secret] = _secret_in(ROOT / Path(path).expanduser())
+        except (OSError, ValueError) as error:
+            if secret in SECRETS:
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise ConfigError(f"{variable}: {path} cannot be used: {reason}") from None
+    return {**given, **read}
+
+
+def _secret_in(path: Path) -> str:
+    """Raises OSError, and ValueError when the file holds anything but one line of text; never tells what it holds."""
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError("it is not text") from None
+    if not text or not text.isprintable():
+        raise ValueError("it must hold the secret in one line and nothing else")
+    return text
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -157,14 +225,19 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
     Raises ConfigError that names the variable, what is wrong with it and what is allowed.
     """
-    given = read_environment() if environment is None else environment
+    given = _with_secret_files(read_environment() if environment is None else environment)
     for variable in given:
-        if variable.startswith(PREFIX) and variable not in VARIABLES:
+        if variable.startswith(PREFIX) and variable not in VARIABLES and variable.removesuffix("_FILE") not in SECRETS:
             close = difflib.get_close_matches(variable, VARIABLES, n=1)
             hint = f"did you mean {close[0]}?" if close else "the variables are listed in .env.example"
             raise ConfigError(f"{variable}: no such setting; {hint}")
     values: dict[str, Any] = {field: given[name] for name, field in VARIABLES.items() if given.get(name)}
     values["livekit_url_given"] = "livekit_url" in values
+    values["provider_keys"] = {
+        name: value
+        for name, value in given.items()
+        if name.endswith(_KEY_SUFFIX) and name not in _NO_PROVIDERS and value
+    }
     if "cache_directory" not in values and given.get("XDG_CACHE_HOME"):
         values["cache_directory"] = Path(given["XDG_CACHE_HOME"]) / "voiceworker"
     try:
@@ -183,16 +256,36 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 class ModelLists(Frozen):
-    """Each a list by preference: the first that is usable answers."""
+    """Each a list by preference: the first that is usable leads, the other usable ones stand in for it."""
 
     stt: tuple[str, ...] = ("pocketsphinx",)
     llm: tuple[str, ...] = ("script",)
     tts: tuple[str, ...] = ("espeak/en-us",)
+    realtime: tuple[str, ...] = ()
+    "speech to speech, instead of the three above; they answer when it cannot"
 
-    @field_validator("stt", "llm", "tts", mode="before")
+    @field_validator("stt", "llm", "tts", "realtime", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+
+class Endpoint(Frozen):
+    """A server that speaks OpenAI's API, as vLLM and llama.cpp do: it answers the model `openai-compatible/NAME`."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    "with its path, as in http://127.0.0.1:8000/v1"
+    model: str = ""
+    "what the server calls its model; empty: the endpoint's own name"
+    api_key_variable: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*_API_KEY)?$")] = ""
+    "the environment variable that holds its key; empty: it asks for none"
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_password(cls, value: str) -> str:
+        if "@" in value.split("//", 1)[1].split("/", 1)[0]:
+            raise ValueError("must hold no password; name the variable of the key in api_key_variable")
+        return value.rstrip("/")
 
 
 class OverlapTable(Frozen):
@@ -216,10 +309,23 @@ class TurnSettings(Frozen):
     "whether replies are prepared while the caller is still finishing; False where every token counts"
 
 
+class Budget(Frozen):
+    """What may be spent on models."""
+
+    amount: Amount
+    currency: Currency = "USD"
+    warn_at: Annotated[float, Field(gt=0, le=1)] = 0.8
+    "the share of the amount at which a warning is given"
+
+
 class Limits(Frozen):
     max_seconds: Annotated[int, Field(ge=10, le=86400)] = 1800
     silence_seconds: Annotated[float, Field(ge=3, le=600)] = 15
     "how long both may be silent before the caller is asked whether he is still there; as long again before the goodbye"
+    budget: Budget | None = None
+    "for one call; None: no bound"
+    budget_per_day: Budget | None = None
+    "for all calls of this agent in one day"
 
 
 class Farewells(Frozen):
@@ -240,6 +346,10 @@ class AgentDefinition(Frozen):
     instructions: str
     greeting: str
     models: ModelLists = ModelLists()
+    endpoints: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], Endpoint] = {}
+    "servers of one's own, by the name under which the models' lists have them: openai-compatible/NAME"
+    routes: list[Any] = []
+    "which callers get which models; read by voiceworker.policy.routing"
     turns: TurnSettings = TurnSettings()
     tools: tuple[str, ...] = ()
     tool_settings: dict[str, dict[str, Any]] = {}
@@ -440,7 +550,14 @@ def _owner(location: tuple[str | int, ...]) -> type[BaseModel]:
     owner: type[BaseModel] = AgentDefinition
     for step in location[:-1]:
         field = owner.model_fields.get(str(step))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if field is None:  # a key of a mapping or a place in a list: the model of its values has been found already
+            continue
+        inner = next((kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)), None)
+        if inner is None:
             break
-        owner = field.annotation
+        owner = inner
     return owner
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
