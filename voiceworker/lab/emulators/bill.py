@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Literal
 
-Role = Literal["stt", "llm", "tts"]
+Role = Literal["stt", "llm", "tts", "realtime"]
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class Account:
     cancelled_requests: int = 0
     "those whose client left before the answer was complete, and syntheses that it cleared"
     failed_requests: int = 0
-    "those that a fault refused or broke off"
+    "those that a fault refused, broke off or left without an end"
     audio_seconds: float = 0.0
     "stt: received. tts: sent, in seconds of speech"
     prompt_tokens: int = 0

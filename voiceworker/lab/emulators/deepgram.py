@@ -7,17 +7,25 @@ import contextlib
 import hashlib
 import json
 import time
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from voiceworker.lab.audio import Samples
+from voiceworker.lab.emulators.errors import deepgram_error, listen_error
 from voiceworker.lab.emulators.formats import decode_telephony, encoder_for
 from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.listening import ListenOptions
-from voiceworker.lab.emulators.provider import FaultError, Job, Provider, api_key_of
+from voiceworker.lab.emulators.provider import (
+    NO_JSON,
+    EarlyCloseError,
+    Job,
+    MidstreamError,
+    Provider,
+    abort,
+    api_key_of,
+)
 from voiceworker.lab.emulators.requests import Transcript
 from voiceworker.lab.emulators.speaking import SpeakSession
 from voiceworker.lab.emulators.transcribing import Sent, Transcriber
@@ -48,29 +56,29 @@ class Deepgram:
 
     async def _listen(self, http: web.Request) -> web.StreamResponse:
         if not api_key_of(http):
-            return _error(401, "INVALID_AUTH", "Invalid credentials.")
+            return deepgram_error(401)
         async with self._provider.serving("stt", http) as job:
             if (status := job.refuse()) is not None:
-                return _error(status, "EMULATED", "The service is out of order.")
+                return deepgram_error(status, headers=job.refusal_headers())
             try:
                 options = ListenOptions.of_query(http.query)
             except ValueError as error:
-                return _error(400, "Bad Request", str(error))
+                return deepgram_error(400, "Bad Request", str(error))
             return await _Listening(self._provider, job, options, self._expectations, self._tasks).run(http)
 
     # --- text to speech ---
 
     async def _speak_stream(self, http: web.Request) -> web.StreamResponse:
         if not api_key_of(http):
-            return _error(401, "INVALID_AUTH", "Invalid credentials.")
+            return deepgram_error(401)
         return await SpeakSession(self._provider, http, self._tasks).run()
 
     async def _speak_once(self, http: web.Request) -> web.StreamResponse:
         if not api_key_of(http):
-            return _error(401, "INVALID_AUTH", "Invalid credentials.")
+            return deepgram_error(401)
         async with self._provider.serving("tts", http) as job:
             if (status := job.refuse()) is not None:
-                return _error(status, "EMULATED", "The service is out of order.")
+                return deepgram_error(status, headers=job.refusal_headers())
             try:
                 text = str((await http.json())["text"])
                 encoding = http.query.get("encoding", "mp3")
@@ -78,7 +86,7 @@ class Deepgram:
                 wav = encoding == "linear16" and http.query.get("container", "wav") == "wav"
                 encoder = encoder_for("wav" if wav else encoding, rate)
             except (ValueError, KeyError, TypeError) as error:
-                return _error(400, "Bad Request", f"Unable to read the request: {error}")
+                return deepgram_error(400, "Bad Request", f"Unable to read the request: {error}")
             job.log.text = text
             job.account.characters += len(text)
             headers = {"Content-Type": encoder.content_type, "dg-request-id": job.request_id}
@@ -87,11 +95,18 @@ class Deepgram:
             async def send(data: bytes) -> None:
                 if not answer.prepared:
                     await answer.prepare(http)
-                await answer.write(data)
+                if data:
+                    await answer.write(data)
 
             voice = Voice(job, rate, encoder, self._provider.speech_speed, send)
-            await voice.speak(text, job.log.started_at)
-            await voice.finish()
+            try:
+                await voice.speak(text, job.log.started_at)
+                await voice.finish()
+            except EarlyCloseError:
+                await send(b"")
+            except MidstreamError:  # bytes of audio have no room for words: the body ends without its last chunk
+                abort(http)
+                raise
             await answer.write_eof()
             return answer
 
@@ -124,17 +139,17 @@ class _Listening:
     async def run(self, http: web.Request) -> web.WebSocketResponse:
         self._socket.headers["dg-request-id"] = self._job.request_id
         await self._socket.prepare(http)
-        async with _owned(self._tasks, self._send(), "transcripts") as sending:
-            await self._receive(sending)
+        async with _owned(self._tasks, self._send(), "transcripts"):
+            await self._receive()
             self._job.left()  # unless it said CloseStream
         if not self._socket.closed:
             await self._socket.close()
         return self._socket
 
-    async def _receive(self, sending: asyncio.Task[None]) -> None:
+    async def _receive(self) -> None:
         while not self._socket.closed:
             try:
-                message = await self._socket.receive(timeout=_SILENT_SECONDS)
+                message = await self._socket.receive(timeout=None if self._closing else _SILENT_SECONDS)
             except TimeoutError:
                 reason = b"NET-0001: no audio within the timeout window"
                 await self._socket.close(code=WSCloseCode.INTERNAL_ERROR, message=reason)
@@ -149,9 +164,6 @@ class _Listening:
             else:
                 return
             self._changed.set()
-            if self._closing:
-                await asyncio.wait([sending])
-                return
 
     def _hear(self, data: bytes) -> None:
         samples: Samples = decode_telephony(data, self._options.encoding)
@@ -172,23 +184,36 @@ class _Listening:
             self._closing = self._job.is_complete = True
 
     async def _send(self) -> None:
-        """Sends what is due, woken by audio and by the clock; ends with the stream."""
-        with contextlib.suppress(FaultError, ConnectionError):
-            while True:
-                self._changed.clear()
-                await self._job.before_sending(self._opened_at)
-                for sent in self._transcriber.send_due(time.perf_counter()):
-                    await self._tell(sent)
-                if self._closing and self._transcriber.is_idle:
-                    await self._socket.send_json(self._metadata())
-                    await self._socket.close()
-                    return
-                moments = (self._transcriber.next_due_at(), self._job.next_strike_at(self._opened_at))
-                next_at = min((moment for moment in moments if moment is not None), default=None)
-                timeout = None if next_at is None else max(0.0, next_at - time.perf_counter())
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(timeout):
-                        await self._changed.wait()
+        """Sends what is due until the stream or a fault ends it."""
+        try:
+            await self._send_due()
+        except EarlyCloseError:
+            await self._socket.close()
+        except MidstreamError as error:
+            await self._socket.send_json(listen_error(error.status))
+            await self._socket.close(code=WSCloseCode.INTERNAL_ERROR, message=b"NET-0000")
+        except ConnectionError:
+            pass
+
+    async def _send_due(self) -> None:
+        """Woken by audio and by the clock."""
+        while True:
+            self._changed.clear()
+            if await self._job.before_sending(self._opened_at):
+                await self._socket.send_str(NO_JSON)
+            for sent in self._transcriber.send_due(time.perf_counter()):
+                await self._tell(sent)
+                await self._job.after_sending(self._job.delays.interim_every_seconds)
+            if self._closing and self._transcriber.is_idle:
+                await self._socket.send_json(self._metadata())
+                await self._socket.close()
+                return
+            moments = (self._transcriber.next_due_at(), self._job.next_strike_at(self._opened_at))
+            next_at = min((moment for moment in moments if moment is not None), default=None)
+            timeout = None if next_at is None else max(0.0, next_at - time.perf_counter())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._changed.wait()
 
     async def _tell(self, sent: Sent) -> None:
         await self._socket.send_json(sent.message)
@@ -219,9 +244,3 @@ async def _owned(tasks: Tasks, work: Any, name: str) -> AsyncIterator[asyncio.Ta
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-def _error(status: int, code: str, message: str) -> web.Response:
-    request_id = str(uuid.uuid4())
-    body = {"err_code": code, "err_msg": message, "request_id": request_id}
-    return web.json_response(body, status=status, headers={"dg-request-id": request_id, "dg-error": message})

@@ -10,10 +10,25 @@ from typing import Literal
 
 from voiceworker.lab.emulators.bill import Role
 
-FaultKind = Literal["refuse", "status", "stall", "late_final", "reset"]
-"""refuse: the connection ends without an answer. status: an HTTP error. stall: the answer pauses (at its beginning, or
-`after_seconds` into it). late_final: final transcripts come `seconds` later. reset: the connection is cut
-`after_seconds` into the answer."""
+FaultKind = Literal[
+    "refuse",
+    "status",
+    "hang",
+    "stall",
+    "drip",
+    "late_final",
+    "malformed",
+    "error_midstream",
+    "early_close",
+    "reset",
+]
+"""Before the answer: refuse: the connection ends without one. status: an HTTP error.
+
+`after_seconds` into it: hang: nothing comes any more, and the connection stays. stall: it pauses for `seconds`.
+malformed: one frame is none, then it goes on. error_midstream: the provider's own message of an error, then the end.
+early_close: an orderly end, though it is not complete. reset: the connection is cut.
+
+All the time: drip: it comes slower than speech is spoken. late_final: final transcripts come `seconds` later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +41,11 @@ class Fault:
     nth: int | None = None
     "of this role and API key, from 1; connections count as requests"
     status: int = 503
+    "of status and error_midstream"
+    retry_after_seconds: float | None = None
+    "what a status tells the client by Retry-After; None: nothing"
+    speed: float = 0.5
+    "of a drip. tts: against real time. llm, stt: tokens against the words of speech, transcripts against their rate"
     seconds: float = 30.0
     "how long a stall lasts, how much later a final comes"
     after_seconds: float = 0.0
@@ -40,6 +60,8 @@ class Fault:
             raise ValueError("probability lies within 0 and 1, requests count from 1")
         if self.kind == "late_final" and self.role != "stt":
             raise ValueError("only speech recognition has final transcripts")
+        if not 0 < self.speed < 1:
+            raise ValueError("a drip is slower than speech: its speed lies between 0 and 1")
 
 
 class Faults:

@@ -7,21 +7,42 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
 from voiceworker.lab.emulators.bill import Account, Bill, Role
 from voiceworker.lab.emulators.delays import Delays
-from voiceworker.lab.emulators.faults import Faults, FaultsOfRequest
+from voiceworker.lab.emulators.faults import Fault, FaultKind, Faults, FaultsOfRequest
 from voiceworker.lab.emulators.requests import Request, Transcript
+from voiceworker.lab.emulators.tones import WORD_SECONDS
 
 _REFUSING_SECONDS = 0.05
 "an HTTP client that repeats at once what was refused is refused again; the caller sees one refusal"
 
 
+_SURVIVED = ("", "stall", "drip", "malformed")
+"of faults, what a client may wait through"
+NO_JSON = '{"type": "Resu'
+"a frame of text that is none"
+NO_AUDIO = bytes(37 * index % 251 for index in range(1999))
+"a frame of audio that is none, of an odd number of bytes"
+
+
 class FaultError(ConnectionError):
-    """The emulator has cut the connection, as a fault told it to."""
+    """The answer ends here, as a fault told it to; the connection has been cut."""
+
+
+class EarlyCloseError(FaultError):
+    """Its end is to be an orderly one, though it is not complete."""
+
+
+class MidstreamError(FaultError):
+    """Its end is to be the provider's own message of an error."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"error {status}")
+        self.status = status
 
 
 @web.middleware
@@ -64,7 +85,7 @@ class Provider:
         self.requests.append(log)
         account = self.bill.account(api_key, role)
         account.requests += 1
-        return Job(http, log, account, faults, self.delays)
+        return Job(http, log, account, faults, _dripping(self.delays, faults))
 
     @contextlib.asynccontextmanager
     async def serving(self, role: Role, http: web.Request) -> AsyncIterator[Job]:
@@ -92,7 +113,12 @@ class Job:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     is_complete: bool = False
     "the client has what it asked for, or has said that it wants no more"
-    _stalled: bool = False
+    _struck: set[FaultKind] = field(default_factory=set)
+    "of those that strike once"
+
+    def __post_init__(self) -> None:
+        if self.faults.of_kind("drip"):
+            self.log.failed = "drip"
 
     def refuse(self) -> int | None:
         """Before the answer: the status that a fault answers with, None when all is well.
@@ -107,22 +133,61 @@ class Job:
         self._fail(f"status {fault.status}")
         return fault.status
 
-    async def before_sending(self, answering_since: float | None) -> None:
-        """Before each piece of an answer that began then: stalls or cuts it when its time has come."""
+    def refusal_headers(self) -> dict[str, str]:
+        """What the answer of a refusal carries besides the provider's own."""
+        fault = self.faults.of_kind("status")
+        seconds = None if fault is None else fault.retry_after_seconds
+        return {} if seconds is None else {"Retry-After": f"{seconds:g}"}
+
+    async def before_sending(self, answering_since: float | None) -> bool:
+        """Before each piece of an answer that began then: what strikes when its time has come. Whether a piece of
+        nonsense (NO_JSON, NO_AUDIO) has to go ahead of it.
+
+        Raises FaultError when the answer ends here. Never returns from a hang.
+        """
         elapsed = 0.0 if answering_since is None else time.perf_counter() - answering_since
-        reset = self.faults.of_kind("reset")
-        if reset is not None and elapsed >= reset.after_seconds:
+
+        def due(kind: FaultKind) -> Fault | None:
+            fault = self.faults.of_kind(kind)
+            return fault if fault is not None and elapsed >= fault.after_seconds else None
+
+        if due("reset"):
             self.cut("reset")
-        stall = self.faults.of_kind("stall")
-        if stall is not None and not self._stalled and elapsed >= stall.after_seconds:
-            self._stalled = True
+        if due("hang"):
+            self._fail("hang")
+            await asyncio.Event().wait()
+        if due("early_close"):
+            self._fail("early_close")
+            raise EarlyCloseError("early_close")
+        if error := due("error_midstream"):
+            self._fail(f"error {error.status}")
+            raise MidstreamError(error.status)
+        if (stall := due("stall")) and "stall" not in self._struck:
+            self._struck.add("stall")
             self.log.failed = "stall"
             await asyncio.sleep(stall.seconds)
+        if due("malformed") and "malformed" not in self._struck:
+            self._struck.add("malformed")
+            self.log.failed = "malformed"
+            return True
+        return False
+
+    async def after_sending(self, seconds: float) -> None:
+        """Of what comes one by one, by nature one in so many seconds: a drip makes each wait for its turn."""
+        drip = self.faults.of_kind("drip")
+        if drip is not None:
+            await asyncio.sleep(seconds / drip.speed)
 
     def next_strike_at(self, answering_since: float) -> float | None:
         """When a fault strikes an answer that began then, though nothing is sent."""
-        waiting = [self.faults.of_kind("reset"), None if self._stalled else self.faults.of_kind("stall")]
+        kinds: tuple[FaultKind, ...] = ("reset", "early_close", "error_midstream", "stall", "malformed")
+        waiting = [self.faults.of_kind(kind) for kind in kinds if kind not in self._struck]
         return min((answering_since + fault.after_seconds for fault in waiting if fault is not None), default=None)
+
+    def speech_speed(self, usual: float) -> float:
+        """How much faster than it is spoken speech is sent."""
+        drip = self.faults.of_kind("drip")
+        return usual if drip is None else drip.speed
 
     def sent_first_byte(self) -> None:
         if self.log.first_byte_at is None:
@@ -130,7 +195,7 @@ class Job:
 
     def left(self) -> None:
         """The client has left, or cleared what it asked for; not when a fault has cut it off."""
-        if self.log.failed in ("", "stall") and not self.log.cancelled and not self.is_complete:
+        if self.log.failed in _SURVIVED and not self.log.cancelled and not self.is_complete:
             self.log.cancelled = True
             self.account.cancelled_requests += 1
 
@@ -145,9 +210,14 @@ class Job:
         raise FaultError(fault)
 
     def _fail(self, fault: str) -> None:
-        if not self.log.failed:
+        if self.log.failed in _SURVIVED:
             self.account.failed_requests += 1
         self.log.failed = fault
+
+
+def _dripping(delays: Delays, faults: FaultsOfRequest) -> Delays:
+    drip = faults.of_kind("drip")
+    return delays if drip is None else replace(delays, tokens_per_second=drip.speed / WORD_SECONDS)
 
 
 async def sleep_until(moment: float) -> None:

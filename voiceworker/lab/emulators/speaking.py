@@ -9,11 +9,12 @@ import time
 import uuid
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
+from voiceworker.lab.emulators.errors import deepgram_error, speak_error
 from voiceworker.lab.emulators.faults import FaultsOfRequest
 from voiceworker.lab.emulators.formats import Encoder, encoder_for
-from voiceworker.lab.emulators.provider import FaultError, Job, Provider, abort
+from voiceworker.lab.emulators.provider import EarlyCloseError, Job, MidstreamError, Provider, abort
 from voiceworker.lab.emulators.voice import Voice
 from voiceworker.runtime.tasks import Tasks
 
@@ -32,7 +33,8 @@ class SpeakSession:
         self._encoding = http.query.get("encoding", "linear16")
         self._first_faults: FaultsOfRequest | None = None
         "drawn when the connection is opened, for the first request on it"
-        self._work: asyncio.Queue[_Order] = asyncio.Queue()
+        self._work: asyncio.Queue[_Order | None] = asyncio.Queue()
+        "None: the end"
         self._text = ""
         "accepted, but not a whole sentence yet"
         self._job: Job | None = None
@@ -51,7 +53,7 @@ class SpeakSession:
             if self._encoding not in ("linear16", "mulaw", "alaw"):
                 raise ValueError(f"{self._encoding} cannot be streamed")
         except ValueError as error:
-            return web.json_response({"err_code": "Bad Request", "err_msg": str(error)}, status=400)
+            return deepgram_error(400, "Bad Request", str(error))
         self._rate = rate
         self._socket.headers["dg-request-id"] = str(uuid.uuid4())
         await self._socket.prepare(self._http)
@@ -61,8 +63,8 @@ class SpeakSession:
             await self._receive()
         finally:
             self._speaker.cancel()
+            self._drop()  # before anything is awaited: the client's leaving may cancel this
             await asyncio.wait([self._speaker])
-            self._drop()
         if not self._socket.closed:
             await self._socket.close()
         return self._socket
@@ -77,9 +79,7 @@ class SpeakSession:
             status = job.refuse()
         finally:
             job.end()
-        return web.json_response(
-            {"err_code": "EMULATED", "err_msg": "The service is out of order."}, status=status or 503
-        )
+        return deepgram_error(status or 503, headers=job.refusal_headers())
 
     # --- what the client says ---
 
@@ -101,8 +101,7 @@ class SpeakSession:
                 await self._clear()
             elif kind == "Close":
                 self._flush(answer=False)
-                await self._work.join()
-                return
+                self._work.put_nowait(None)
 
     def _take(self, text: str) -> None:
         if self._job is None:
@@ -148,13 +147,21 @@ class SpeakSession:
     async def _speak(self) -> None:
         try:
             await self._speak_orders()
-        except (FaultError, ConnectionError):
+        except EarlyCloseError:
+            await self._socket.close()
+        except MidstreamError as error:
+            await self._send_json(speak_error(error.status))
+            await self._socket.close(code=WSCloseCode.INTERNAL_ERROR)
+        except ConnectionError:
             abort(self._http)
 
     async def _speak_orders(self) -> None:
         voice: Voice | None = None
         while True:
             order = await self._work.get()
+            if order is None:
+                await self._socket.close()
+                return
             if order.job is not None:
                 await self._check(order.job)
                 if voice is None:
@@ -171,7 +178,6 @@ class SpeakSession:
                 if order.answer:
                     await self._send_json({"type": "Flushed", "sequence_id": self._flushes})
                     self._flushes += 1
-            self._work.task_done()
 
     async def _check(self, job: Job) -> None:
         """On an open connection an error is a message, and the connection ends."""
@@ -179,9 +185,7 @@ class SpeakSession:
             return
         status = job.refuse()
         if status is not None:
-            await self._send_json({"type": "Error", "err_code": str(status), "err_msg": "The service is out of order."})
-            await self._socket.close(code=1011)
-            raise FaultError("status")
+            raise MidstreamError(status)
 
     async def _send_json(self, message: dict[str, Any]) -> None:
         await self._socket.send_json(message)

@@ -9,7 +9,7 @@ import numpy as np
 
 from voiceworker.lab.audio import Samples
 from voiceworker.lab.emulators.formats import Encoder
-from voiceworker.lab.emulators.provider import Job, sleep_until
+from voiceworker.lab.emulators.provider import NO_AUDIO, Job, sleep_until
 from voiceworker.lab.emulators.tones import encode
 
 _CHUNK_SECONDS = 0.1
@@ -24,7 +24,7 @@ class Voice:
         self._job = job
         self._rate = sample_rate
         self._encoder = encoder
-        self._speed = speed
+        self._speed = job.speech_speed(speed)
         self._send = send
         self._next_at = 0.0
         "when the provider has the next piece ready"
@@ -33,7 +33,7 @@ class Voice:
     async def speak(self, text: str, asked_at: float) -> None:
         """`asked_at`: when the text was complete.
 
-        Raises ConnectionError when the client has left or a fault strikes.
+        Raises ConnectionError when the client has left, FaultError when a fault ends the answer.
         """
         self._next_at = max(self._next_at, asked_at + self._job.delays.first_audio_seconds)
         samples = encode(text, self._rate)
@@ -50,7 +50,8 @@ class Voice:
 
     async def _put(self, samples: Samples) -> None:
         await sleep_until(self._next_at)
-        await self._job.before_sending(self._job.log.first_byte_at)
+        if await self._job.before_sending(self._job.log.first_byte_at):
+            await self._deliver(NO_AUDIO)
         self._next_at = max(self._next_at, time.perf_counter() - _CHUNK_SECONDS) + (
             len(samples) / self._rate / self._speed
         )
