@@ -15,6 +15,7 @@ from voiceworker.lab.emulators.errors import openai_error, openai_error_body
 from voiceworker.lab.emulators.provider import NO_JSON, EarlyCloseError, Job, MidstreamError, sleep_until
 from voiceworker.lab.emulators.replies import Reply
 from voiceworker.lab.emulators.requests import text_of
+from voiceworker.lab.emulators.wire import Stream
 
 
 class Completion:
@@ -61,7 +62,7 @@ class Completion:
 
     async def stream(self) -> web.StreamResponse:
         headers = {"Content-Type": "text/event-stream; charset=utf-8", "x-request-id": self._job.request_id}
-        answer = web.StreamResponse(headers=headers)
+        answer = Stream(headers=headers)
         try:
             await self._stream_into(answer)
         except EarlyCloseError:

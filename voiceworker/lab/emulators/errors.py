@@ -49,11 +49,6 @@ def deepgram_error(
     return web.json_response(body, status=status, headers=sent)
 
 
-def listen_error(status: int) -> dict[str, Any]:
-    """On an open connection to /v1/listen."""
-    return {"type": "Error", "variant": "InternalServerError", "description": f"The service failed ({status})."}
-
-
 def speak_error(status: int) -> dict[str, Any]:
     """On an open connection to /v1/speak."""
     return {"type": "Error", "err_code": str(status), "err_msg": "The service is out of order."}

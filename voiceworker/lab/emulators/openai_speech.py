@@ -13,6 +13,7 @@ from voiceworker.lab.emulators.errors import openai_error_body
 from voiceworker.lab.emulators.formats import encoder_for
 from voiceworker.lab.emulators.provider import EarlyCloseError, Job, MidstreamError, abort
 from voiceworker.lab.emulators.voice import Voice
+from voiceworker.lab.emulators.wire import Stream
 
 _TOKENS_PER_SECOND = 20
 "as OpenAI bills the speech of gpt-4o-mini-tts, roughly"
@@ -27,7 +28,7 @@ class SpokenText:
         job.account.characters += len(job.log.text)
         self._as_events = asked.get("stream_format") == "sse"
         content_type = "text/event-stream" if self._as_events else encoder.content_type
-        self._answer = web.StreamResponse(headers={"Content-Type": content_type, "x-request-id": job.request_id})
+        self._answer = Stream(headers={"Content-Type": content_type, "x-request-id": job.request_id})
         self._voice = Voice(job, SAMPLE_RATE, encoder, speed, self._send)
 
     async def stream(self) -> web.StreamResponse:

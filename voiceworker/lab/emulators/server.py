@@ -16,6 +16,7 @@ from voiceworker.lab.emulators.openai import OpenAI
 from voiceworker.lab.emulators.provider import Provider, forgive_lost_clients
 from voiceworker.lab.emulators.replies import Replies, Sentences
 from voiceworker.lab.emulators.requests import Request, Transcript
+from voiceworker.lab.emulators.wire import WireLog
 from voiceworker.lab.speech import Speech
 
 
@@ -34,17 +35,24 @@ class ProviderEmulators:
         faults: Sequence[Fault] = (),
         seed: int = 0,
         speech_speed: float = 8.0,
+        wire_log: bool = False,
     ) -> None:
-        """`speech_speed`: how much faster than it is spoken speech is sent, after its first byte."""
+        """`speech_speed`: how much faster than it is spoken speech is sent, after its first byte.
+
+        `wire_log`: whether everything that is said is kept in `wire`.
+        """
         self._provider = Provider(delays, Faults(faults, seed=seed), speech_speed)
         self._expectations = Expectations()
         self._deepgram = Deepgram(self._provider, self._expectations)
         self._openai = OpenAI(self._provider, replies or Sentences(seed=seed))
+        self.wire = WireLog()
+        "what was said over the wire, when that is asked for"
+        self._middlewares = [forgive_lost_clients, *([self.wire.middleware] if wire_log else [])]
         self._runner: web.AppRunner | None = None
         self._port = 0
 
     async def __aenter__(self) -> ProviderEmulators:
-        app = web.Application(client_max_size=64 << 20, middlewares=[forgive_lost_clients])
+        app = web.Application(client_max_size=64 << 20, middlewares=self._middlewares)
         app.add_routes([*self._deepgram.routes(), *self._openai.routes()])
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -16,6 +16,7 @@ from voiceworker.lab.emulators.faults import FaultsOfRequest
 from voiceworker.lab.emulators.formats import Encoder, encoder_for
 from voiceworker.lab.emulators.provider import EarlyCloseError, Job, MidstreamError, Provider, abort
 from voiceworker.lab.emulators.voice import Voice
+from voiceworker.lab.emulators.wire import Socket
 from voiceworker.runtime.tasks import Tasks
 
 _SENTENCE = re.compile(r".*[.!?](?=\s)", re.DOTALL)
@@ -29,7 +30,7 @@ class SpeakSession:
         self._provider = provider
         self._http = http
         self._tasks = tasks
-        self._socket = web.WebSocketResponse()
+        self._socket = Socket()
         self._encoding = http.query.get("encoding", "linear16")
         self._first_faults: FaultsOfRequest | None = None
         "drawn when the connection is opened, for the first request on it"
