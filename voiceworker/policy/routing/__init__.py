@@ -21,6 +21,7 @@ from voiceworker.policy.routing.decisions import (
     Route,
     Routes,
     Subject,
+    Terms,
     changed_roles,
 )
 from voiceworker.policy.routing.reading import parse_routes
@@ -38,6 +39,7 @@ __all__ = [
     "RouteError",
     "Routes",
     "Subject",
+    "Terms",
     "changed_roles",
     "parse_routes",
 ]

@@ -91,14 +91,22 @@ class Decision:
     "RULE:ARM of each rule with a split that counts, joined by ` + `; empty when there is none"
     models: Mapping[Role, tuple[str, ...]]
     "for each role the names by preference: the rules' over the agent's own"
-    language: str | None
-    "instead of the agent's own; None: no rule names one"
-    eagerness: str | None
-    "instead of the agent's own; None: no rule names one"
+    decided: Terms
+    "what the rules say, alone"
     by: Mapping[Subject, str]
-    "which rule decided; what is not here is the agent's own"
+    "which rule decided each of them"
     explanations: tuple[Explanation, ...]
     "one for each rule, in their order"
+
+    @property
+    def language(self) -> str | None:
+        """Instead of the agent's own; None: no rule names one."""
+        return _word(self.decided.get("language"))
+
+    @property
+    def eagerness(self) -> str | None:
+        """Instead of the agent's own; None: no rule names one."""
+        return _word(self.decided.get("eagerness"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +148,7 @@ class Routes:
             rule=" + ".join(one.rule for one in counted) or DEFAULT,
             arm=" + ".join(f"{one.rule}:{one.arm}" for one in counted if one.arm),
             models={role: decided.get(role, self.defaults.get(role, ())) for role in ROLES},
-            language=_word(decided.get("language")),
-            eagerness=_word(decided.get("eagerness")),
+            decided=decided,
             by=by,
             explanations=tuple(explanations),
         )
