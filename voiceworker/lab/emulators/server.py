@@ -14,6 +14,7 @@ from voiceworker.lab.emulators.faults import Fault, Faults
 from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.openai import OpenAI
 from voiceworker.lab.emulators.provider import Provider, forgive_lost_clients
+from voiceworker.lab.emulators.realtime import Realtime
 from voiceworker.lab.emulators.replies import Replies, Sentences
 from voiceworker.lab.emulators.requests import Request, Transcript
 from voiceworker.lab.emulators.wire import WireLog
@@ -45,6 +46,8 @@ class ProviderEmulators:
         self._expectations = Expectations()
         self._deepgram = Deepgram(self._provider, self._expectations)
         self._openai = OpenAI(self._provider, replies or Sentences(seed=seed))
+        self.realtime = Realtime(self._provider, self._expectations, lambda: self.replies)
+        "the realtime sessions, and what befalls them"
         self.wire = WireLog()
         "what was said over the wire, when that is asked for"
         self._middlewares = [forgive_lost_clients, *([self.wire.middleware] if wire_log else [])]
@@ -54,6 +57,7 @@ class ProviderEmulators:
     async def __aenter__(self) -> ProviderEmulators:
         app = web.Application(client_max_size=64 << 20, middlewares=self._middlewares)
         app.add_routes([*self._deepgram.routes(), *self._openai.routes()])
+        app.add_routes([web.get("/v1/realtime", self.realtime.connect)])
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -66,13 +70,14 @@ class ProviderEmulators:
     ) -> None:
         assert self._runner is not None
         await self._deepgram.aclose()
+        await self.realtime.aclose()
         await self._runner.cleanup()
 
     # --- what systems under test are given ---
 
     @property
     def openai_url(self) -> str:
-        """For `openai.LLM(base_url=...)` and `openai.TTS(base_url=...)`."""
+        """For `openai.LLM(base_url=...)`, `openai.TTS(base_url=...)` and `openai.realtime.RealtimeModel(base_url=...)`."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     @property
