@@ -148,6 +148,11 @@ class Settings(Frozen):
         own = _FOREIGN.get(variable)
         return self.provider_keys.get(variable) or (getattr(self, own) if own else "")
 
+    def address(self, variable: str) -> str:
+        """What the variable of a provider's address says, as in `OLLAMA_BASE_URL`; empty when it is not set."""
+        value: str = getattr(self, _FOREIGN[variable])
+        return value
+
     def now(self) -> datetime:
         """The business clock: pinned in a rehearsal, else the real time, aware."""
         return self.clock or datetime.now(UTC)

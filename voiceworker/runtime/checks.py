@@ -9,11 +9,10 @@ import pydantic
 from livekit.plugins import script
 
 from voiceworker.config import AgentCheck, AgentDefinition, PlaceError, Settings
-from voiceworker.models import ModelName, Role, choose_models
+from voiceworker.models import ROLES, ModelName, NoModel, choose_models, endpoint_of
+from voiceworker.providers import COMPATIBLE
 from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
-
-_ROLES: tuple[Role, ...] = ("stt", "llm", "tts")
 
 
 def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> AgentCheck:
@@ -26,9 +25,10 @@ def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> Ag
             engines = EngineBuilder(definition, settings, settings.now)
         except script.ScriptError as error:
             raise PlaceError(error.path, error.message) from None
-        for role, make in (("stt", engines.hearing), ("llm", engines.thinking), ("tts", engines.speaking)):
+        for role, choice in engines.choices.items():
             try:
-                make()
+                if choice.usable:
+                    engines.check(role)
             except ValueError as error:
                 raise PlaceError(("models", role), str(error)) from None
 
@@ -36,19 +36,19 @@ def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> Ag
 
 
 def _check_models(definition: AgentDefinition, settings: Settings) -> None:
-    for role in _ROLES:
+    for role in ROLES:
         names: tuple[str, ...] = getattr(definition.models, role)
         for index, text in enumerate(names):
             try:
-                ModelName.parse(text, role)
+                name = ModelName.parse(text, role)
+                if name.provider == COMPATIBLE:
+                    endpoint_of(name, definition)
             except ValueError as error:
                 raise PlaceError(("models", role, index), str(error)) from None
     try:
-        choices = choose_models(definition, settings)
-    except ValueError as error:
-        raise PlaceError(("models",), str(error)) from None
-    if choices["llm"].chosen.provider == "script" and not definition.script:
-        raise PlaceError(("models", "llm"), "the model `script` needs the key `script:` in this file")
+        choose_models(definition, settings)
+    except NoModel as error:
+        raise PlaceError(("models", error.role), str(error)) from None
 
 
 def _check_tools(definition: AgentDefinition, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:

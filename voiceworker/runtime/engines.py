@@ -2,82 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from livekit.agents import inference, llm, stt, tts
-from livekit.plugins import deepgram, espeak, openai, pocketsphinx, script
+from livekit.plugins import pocketsphinx, script
 
 from voiceworker.config import AgentDefinition, Settings
-from voiceworker.models import choose_models
-from voiceworker.policy.eagerness import turn_timing
+from voiceworker.models import ModelName, Role, choose_models
+from voiceworker.runtime.plugins import NotHere
+from voiceworker.runtime.stock_engines import Surroundings, make_hearing, make_realtime, make_thinking, make_voice
 from voiceworker.runtime.turn_taking import VAD_SILENCE_SECONDS
+
+logger = logging.getLogger("voiceworker.engines")
+
+Engine = TypeVar("Engine")
+Links = Iterator[tuple[ModelName, Engine]]
+"""The engines of one role, made one after the other while they are asked for, the first to lead. At least one."""
+
+
+class Assembly:
+    """What the engines of a role become before the call has them. This one: the first of them, as it is.
+
+    From inside out: a paid, streaming recogniser gets a speech gate; whatever is paid gets a meter; those of one role
+    are joined to a chain.
+    """
+
+    def hearing(self, links: Links[stt.STT[Any]]) -> stt.STT[Any]:
+        return next(links)[1]
+
+    def thinking(self, links: Links[llm.LLM[Any]]) -> llm.LLM[Any]:
+        return next(links)[1]
+
+    def speaking(self, links: Links[tts.TTS[Any]]) -> tts.TTS[Any]:
+        return next(links)[1]
 
 
 class EngineBuilder:
     """The engines of one agent, for one call; a waiting process makes it ahead and warms it up."""
 
-    def __init__(self, definition: AgentDefinition, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        definition: AgentDefinition,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        assembly: Assembly | None = None,
+    ) -> None:
         """Raises script.ScriptError, ValueError when the definition's lists name nothing usable."""
         self.definition = definition
         self.choices = choose_models(definition, settings)
         self.voice_detector = inference.VAD(min_silence_duration=VAD_SILENCE_SECONDS)
-        self._settings = settings
-        self._script: script.Script | None = None
+        self._assembly = assembly or Assembly()
         self._hearing: stt.STT[Any] | None = None
+        rules: script.Script | None = None
         if definition.script:
             zone = ZoneInfo(definition.timezone)
-            self._script = script.Script.from_mapping(definition.script, clock=clock, timezone=zone)
+            rules = script.Script.from_mapping(definition.script, clock=clock, timezone=zone)
+        self._surroundings = Surroundings(definition, settings, rules)
 
     def build(self) -> None:
         """Makes the files that the engines load; seconds of work the first time, nothing after."""
-        hearing = self.hearing()
-        if isinstance(hearing, pocketsphinx.STT):
-            hearing.build()
+        for _, engine in self._links("stt", make_hearing):
+            if isinstance(engine, pocketsphinx.STT):
+                engine.build()
 
     def warm_up(self) -> None:
         """Loads ahead what takes long to load; returns at once."""
         self.hearing().prewarm()
 
+    def check(self, role: Role) -> None:
+        """Makes each engine of the role once. Raises ValueError when the leading one cannot be made.
+
+        What only the main thread may import is taken for good on another one.
+        """
+        makers: dict[Role, Callable[[ModelName, Surroundings], object]] = {
+            "stt": make_hearing,
+            "llm": make_thinking,
+            "tts": make_voice,
+            "realtime": make_realtime,
+        }
+        try:
+            for _ in self._links(role, makers[role]):
+                pass
+        except NotHere:
+            return
+
     def hearing(self) -> stt.STT[Any]:
         if self._hearing is None:
-            self._hearing = self._make_hearing()
+            self._hearing = self._assembly.hearing(self._links("stt", make_hearing))
         return self._hearing
 
-    def _make_hearing(self) -> stt.STT[Any]:
-        name, settings, language = self.choices["stt"].chosen, self._settings, self.definition.language
-        if name.provider == "deepgram":
-            url, key = f"{settings.deepgram_base_url}/v1/listen", settings.deepgram_api_key
-            return deepgram.STT(model=name.model, language=language, api_key=key, base_url=url)
-        if name.provider == "openai":
-            url, key = settings.openai_base_url, settings.openai_api_key
-            return openai.STT(model=name.model, language=language, api_key=key, base_url=url)
-        grammar = self._script.jsgf() if self._script else None
-        cache = settings.cache_directory / "pocketsphinx"
-        timing = turn_timing(self.definition.turns.eagerness, language)
-        ear = inference.VAD(min_silence_duration=timing.vad_silence_seconds)  # it hears better what is whole
-        return pocketsphinx.STT(grammar=grammar, language=language, vad=ear, cache_folder=cache)
-
     def thinking(self) -> llm.LLM[Any]:
-        name, settings = self.choices["llm"].chosen, self._settings
-        if name.provider == "openai":
-            return openai.LLM(model=name.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
-        if self._script is None:
-            raise ValueError("the model `script` needs the key `script:` in the agent's file")
-        return script.LLM(script=self._script)
+        return self._assembly.thinking(self._links("llm", make_thinking))
 
     def speaking(self) -> tts.TTS[Any]:
-        voice = self._make_voice()
+        voice = self._assembly.speaking(self._links("tts", make_voice))
         voice.capabilities.aligned_transcript = True  # those that tell no word times are given them: see piecewise.py
         return voice
 
-    def _make_voice(self) -> tts.TTS[Any]:
-        name, settings = self.choices["tts"].chosen, self._settings
-        if name.provider == "openai":
-            return openai.TTS(model=name.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
-        if name.provider == "deepgram":
-            url, key = f"{settings.deepgram_base_url}/v1/speak", settings.deepgram_api_key
-            return deepgram.TTS(model=name.model, api_key=key, base_url=url)
-        return espeak.TTS(voice=name.model or self.definition.language)
+    def realtime(self, **options: Any) -> llm.RealtimeModel | None:
+        """The leading speech-to-speech model with these options of its plugin; None when none is usable."""
+        choice = self.choices.get("realtime")
+        if choice is None or not choice.usable:
+            return None
+        return make_realtime(choice.chosen, self._surroundings, **options)
+
+    def _links(self, role: Role, make: Callable[[ModelName, Surroundings], Engine]) -> Links[Engine]:
+        """Raises ValueError when the leading engine cannot be made; one that stands by is then left out."""
+        choice = self.choices.get(role)
+        if choice is None or not choice.usable:
+            raise ValueError(f"no usable {role} model")
+        for name in choice.usable:
+            try:
+                yield name, make(name, self._surroundings)
+            except NotHere:
+                raise
+            except ValueError as error:
+                if name == choice.chosen:
+                    raise
+                logger.warning("%s cannot stand by for %s: %s", name, choice.chosen, error)

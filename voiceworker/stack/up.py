@@ -215,7 +215,7 @@ def introduce(settings: Settings, log: ReadableLog) -> None:
         return
     for role, choice in choose_models(definition, settings).items():
         hint = "".join(f"  ({missing} for {better})" for better, missing in choice.better)
-        log.say(f"  {role}:  {choice.chosen}{hint}")
+        log.say(f"  {role}:  {choice.usable[0] if choice.usable else 'none'}{hint}")
     log.say("  Ctrl-C ends it\n")
 
 
