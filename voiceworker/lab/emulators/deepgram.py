@@ -1,4 +1,4 @@
-"""Deepgram's /v1/listen and /v2/listen (streaming) and /v1/speak (streaming and HTTP): which part answers what."""
+"""Deepgram's /v1/listen and /v1/speak (streaming and HTTP) and /v2/listen: which part answers what."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.listen_socket import ListenSocket
 from voiceworker.lab.emulators.listening import FluxOptions, ListenOptions
 from voiceworker.lab.emulators.nova import Nova
+from voiceworker.lab.emulators.prerecorded import prerecorded
 from voiceworker.lab.emulators.provider import EarlyCloseError, MidstreamError, Provider, abort, api_key_of
+from voiceworker.lab.emulators.recorded import recorded, spoiled
 from voiceworker.lab.emulators.speaking import SpeakSession
 from voiceworker.lab.emulators.transcribing import Transcriber
 from voiceworker.lab.emulators.voice import Voice
@@ -30,6 +32,7 @@ class Deepgram:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/listen", self._listen),
+            web.post("/v1/listen", self._listen_to_recording),
             web.get("/v2/listen", self._listen_to_turns),
             web.get("/v1/speak", self._speak_stream),
             web.post("/v1/speak", self._speak_once),
@@ -68,6 +71,24 @@ class Deepgram:
             key, now, late = job.log.api_key, time.perf_counter(), job.faults.late_final_seconds
             flux = FluxTranscriber(options, job.delays, self._expectations, key, now, job.request_id, late)
             return await ListenSocket(self._provider, job, flux, options, self._tasks).run(http)
+
+    async def _listen_to_recording(self, http: web.Request) -> web.StreamResponse:
+        if not api_key_of(http):
+            return deepgram_error(401)
+        async with self._provider.serving("stt", http) as job:
+            if (status := job.refuse()) is not None:
+                return deepgram_error(status, headers=job.refusal_headers())
+            data = await http.read()
+            try:
+                options = ListenOptions.of_query(http.query)
+                recording = await recorded(self._provider, job, data, self._expectations)
+            except ValueError as error:
+                return deepgram_error(400, "Bad Request", f"failed to process audio: {error}")
+            if (broken := await spoiled(job)) is not None:
+                return broken if isinstance(broken, web.Response) else deepgram_error(broken)
+            job.sent_first_byte()
+            with_utterances = http.query.get("utterances", "false").lower() == "true"
+            return web.json_response(prerecorded(recording, data, options, job.request_id, with_utterances))
 
     # --- text to speech ---
 

@@ -10,24 +10,29 @@ from aiohttp import web
 
 from voiceworker.lab.emulators.chat import Completion, prompt_tokens
 from voiceworker.lab.emulators.errors import openai_error
+from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.openai_speech import SpokenText
+from voiceworker.lab.emulators.openai_transcription import TranscriptionForm
 from voiceworker.lab.emulators.provider import Provider, api_key_of
+from voiceworker.lab.emulators.recorded import recorded, spoiled
 from voiceworker.lab.emulators.replies import Conversation, Replies, Reply
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
-_MODELS = ("gpt-4.1-mini", "gpt-4.1", "gpt-4o-mini", "gpt-4o-mini-tts", "tts-1")
+_MODELS = ("gpt-4.1-mini", "gpt-4.1", "gpt-4o-mini", "gpt-4o-mini-tts", "tts-1", "gpt-4o-mini-transcribe", "whisper-1")
 
 
 class OpenAI:
-    def __init__(self, provider: Provider, replies: Replies) -> None:
+    def __init__(self, provider: Provider, expectations: Expectations, replies: Replies) -> None:
         self.replies = replies
         self._provider = provider
+        self._expectations = expectations
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/chat/completions", self._keyed(self._chat)),
             web.post("/v1/audio/speech", self._keyed(self._speech)),
+            web.post("/v1/audio/transcriptions", self._keyed(self._transcription)),
             web.get("/v1/models", self._keyed(self._models)),
             web.get("/v1/", self._keyed(self._nothing)),
         ]
@@ -74,6 +79,23 @@ class OpenAI:
             except ValueError as error:
                 return openai_error(400, str(error))
             return await spoken.stream()
+
+    async def _transcription(self, http: web.Request) -> web.StreamResponse:
+        async with self._provider.serving("stt", http) as job:
+            if (status := job.refuse()) is not None:
+                return openai_error(status, headers=job.refusal_headers())
+            try:
+                form = await TranscriptionForm.of(http)
+                recording = await recorded(self._provider, job, form.file, self._expectations)
+            except ValueError as error:
+                return openai_error(400, str(error))
+            usage = form.usage(recording)
+            job.account.prompt_tokens += usage.get("input_tokens", 0)
+            job.account.completion_tokens += usage.get("output_tokens", 0)
+            if (broken := await spoiled(job)) is not None:
+                return broken if isinstance(broken, web.Response) else openai_error(broken)
+            job.sent_first_byte()
+            return await form.stream(http, recording) if form.streams else form.answer(recording)
 
 
 async def _json_of(http: web.Request) -> dict[str, Any] | None:

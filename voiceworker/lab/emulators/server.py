@@ -45,7 +45,7 @@ class ProviderEmulators:
         self._provider = Provider(delays, Faults(faults, seed=seed), speech_speed)
         self._expectations = Expectations()
         self._deepgram = Deepgram(self._provider, self._expectations)
-        self._openai = OpenAI(self._provider, replies or Sentences(seed=seed))
+        self._openai = OpenAI(self._provider, self._expectations, replies or Sentences(seed=seed))
         self.realtime = Realtime(self._provider, self._expectations, lambda: self.replies)
         "the realtime sessions, and what befalls them"
         self.wire = WireLog()
