@@ -133,6 +133,27 @@ def test_a_broken_route_is_told_with_file_and_line(agents: Path) -> None:
     assert str(error).startswith(f"{path}:{line}: routes.3.when.hours: must be hours of the day")
 
 
+def test_a_model_that_a_rule_misspells_is_told_with_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "desk.yaml"
+    path.write_text(AGENT + "routes:\n  - when: {plan: free}\n    llm: [scripted]\n", encoding="utf-8")
+    error = ask(tmp_path).exception
+    assert isinstance(error, ConfigError)
+    assert re.match(rf"{path}:7: routes\.0\.llm\.0: 'scripted': no such llm model", str(error))
+
+
+def test_a_realtime_model_that_can_answers_alone(tmp_path: Path) -> None:
+    text = AGENT + "models: {realtime: openai/gpt-realtime}\nroutes: [{name: free, when: {plan: free}, realtime: []}]\n"
+    (tmp_path / "desk.yaml").write_text(text, encoding="utf-8")
+    models = json.loads(ask(tmp_path, "--json", OPENAI_API_KEY="k").stdout)["models"]
+    assert models["realtime"] == [{"name": "openai/gpt-realtime", "state": "answers"}]
+    assert models["llm"] == [{"name": "script", "state": "stands by"}]
+    without = json.loads(ask(tmp_path, "--json").stdout)["models"]
+    assert without["realtime"] == [{"name": "openai/gpt-realtime", "state": "set OPENAI_API_KEY"}]
+    assert without["llm"] == [{"name": "script", "state": "answers"}]
+    free = json.loads(ask(tmp_path, "--json", "--metadata", '{"plan": "free"}', OPENAI_API_KEY="k").stdout)["models"]
+    assert "realtime" not in free
+
+
 def test_lists_that_no_call_could_be_held_with_are_shown_and_end_in_an_error(tmp_path: Path) -> None:
     (tmp_path / "desk.yaml").write_text(AGENT + "routes: [{name: paid, llm: openai/gpt-4.1}]\n", encoding="utf-8")
     result = ask(tmp_path)

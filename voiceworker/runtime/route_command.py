@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from voiceworker.config import AgentDefinition, ConfigError, Settings, load_agent, load_settings
-from voiceworker.models import choose_models
+from voiceworker.config import AgentDefinition, ConfigError, PlaceError, Settings, load_agent, load_settings
+from voiceworker.models import ModelName, choose_models
 from voiceworker.policy.routing import ROLES
-from voiceworker.runtime.routing import CallRouting, routes_of, sticky_key
+from voiceworker.runtime.routing import CallRouting, check_routes, sticky_key
 
 _METADATA_EXAMPLE = """'{"plan": "free"}'"""
 
@@ -64,7 +64,18 @@ def _agent(settings: Settings, name: str) -> AgentDefinition:
 
 
 def _check(definition: AgentDefinition) -> None:
-    routes_of(definition)
+    """That there are such rules and such models; what else a call needs, the worker checks."""
+    _check_names(definition)
+    check_routes(definition, _check_names)
+
+
+def _check_names(definition: AgentDefinition) -> None:
+    for role in ROLES:
+        for index, text in enumerate(getattr(definition.models, role)):
+            try:
+                ModelName.parse(text, role)
+            except ValueError as error:
+                raise PlaceError(("models", role, index), str(error)) from None
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -97,9 +108,15 @@ def _lists(definition: AgentDefinition, settings: Settings) -> tuple[dict[str, l
         choices = choose_models(definition, settings)
     except ValueError as error:
         return lists, str(error)
+    realtime = choices.get("realtime")
+    leads = "stands by" if realtime and realtime.usable else "answers"
     for role, choice in choices.items():
-        states = {str(name): missing for name, missing in choice.better} | {str(choice.chosen): "answers"}
-        lists[role] = [_Model(one.name, states.get(one.name, "stands by")) for one in lists[role]]
+        states = {str(name): "stands by" for name in choice.usable} | {
+            str(name): lack for name, lack in choice.unusable
+        }
+        if choice.usable:
+            states[str(choice.chosen)] = "answers" if role == "realtime" else leads
+        lists[role] = [_Model(one.name, states[one.name]) for one in lists[role]]
     return {role: models for role, models in lists.items() if models}, ""
 
 
