@@ -108,6 +108,7 @@ def test_a_name_is_understood_and_written_back_as_it_was_or_refused(role: Role, 
 
 def test_all_voices_of_a_model_have_its_price() -> None:
     assert ModelName.parse("elevenlabs/eleven_flash_v2_5/abc", "tts").priced == "elevenlabs/eleven_flash_v2_5"
+    assert ModelName.parse("openai-responses/gpt-4.1-mini", "llm").priced == "openai/gpt-4.1-mini"
     assert ModelName.parse("whisper/Systran/faster-distil", "stt").priced == "whisper/Systran/faster-distil"
 
 

@@ -60,8 +60,9 @@ class ModelName:
 
     @property
     def priced(self) -> str:
-        """The name without the voice: all voices of a model have its price."""
-        return f"{self.provider}/{self.model}" if self.model else self.provider
+        """The name under which its price stands: that of all its voices, and of both of OpenAI's interfaces."""
+        provider = PROVIDERS[self.provider].bills_as or self.provider
+        return f"{provider}/{self.model}" if self.model else provider
 
     @property
     def embedded(self) -> bool:
@@ -73,7 +74,7 @@ class ModelName:
         return bool(PROVIDERS[self.provider].key)
 
     def __str__(self) -> str:
-        return f"{self.priced}/{self.voice}" if self.voice else self.priced
+        return "/".join(part for part in (self.provider, self.model, self.voice) if part)
 
 
 def _check_called(text: str, model: str, role: Role, provider: Provider) -> None:

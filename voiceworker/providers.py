@@ -34,6 +34,8 @@ class Provider:
     "of voiceworker's own extras, the one that brings plugin and engine"
     weights: tuple[str, ...] = ()
     "files that must lie in the folder of weights; {model} and {folder}, which is the model with -- for /"
+    bills_as: str = ""
+    "the provider under whose name the prices stand; empty: its own"
     nameless: bool = False
     "needs no model beside the provider's name"
     voices: bool = False
@@ -65,7 +67,10 @@ PROVIDERS: Mapping[str, Provider] = {
         voices=True,
     ),
     "openai-responses": Provider(
-        models={"llm": ("*",)}, example={"llm": "openai-responses/gpt-4.1-mini"}, key="OPENAI_API_KEY"
+        models={"llm": ("*",)},
+        example={"llm": "openai-responses/gpt-4.1-mini"},
+        key="OPENAI_API_KEY",
+        bills_as="openai",
     ),
     COMPATIBLE: Provider(
         models={"stt": ("*",), "llm": ("*",), "tts": ("*",)},

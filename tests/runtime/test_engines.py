@@ -10,6 +10,7 @@ from livekit.agents import tts
 from livekit.plugins import deepgram, espeak, openai, pocketsphinx
 
 from voiceworker.config import AgentDefinition, Settings
+from voiceworker.models import ModelName, weights_folder, weights_of
 from voiceworker.providers import PROVIDERS
 from voiceworker.runtime.engines import Assembly, EngineBuilder, Links
 from voiceworker.runtime.plugins import NotHere, PluginError, plugin
@@ -179,3 +180,24 @@ async def test_a_realtime_model_is_made_when_the_agent_has_one(tmp_path: Path) -
     assert model.model == "gpt-realtime"
     await model.aclose()
     assert builder(tmp_path).realtime() is None
+
+
+async def test_weights_that_are_there_but_no_model_are_told_when_they_lead_and_left_out_when_they_stand_by(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in weights_of(ModelName("whisper", "small.en"), settings(tmp_path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"{}")
+    with pytest.raises((ValueError, OSError)):
+        builder(tmp_path, stt=["whisper/small.en", "pocketsphinx"]).hearing()
+    builder(tmp_path, stt=["pocketsphinx", "whisper/small.en"]).check("stt")
+    assert "whisper/small.en cannot stand by for pocketsphinx" in caplog.text
+
+
+def test_the_files_that_are_looked_for_are_those_that_the_plugin_needs(tmp_path: Path) -> None:
+    fasterwhisper = plugin("fasterwhisper")
+    for name in ("small.en", "Systran/faster-distil-whisper-small.en"):
+        ours = set(weights_of(ModelName("whisper", name), settings(tmp_path)))
+        theirs = set(fasterwhisper.missing_files(name, weights_folder("whisper", settings(tmp_path))))
+        assert {path.name for path in theirs - ours} == {"vocabulary.json"}  # or .txt, so it is not asked for by name
+        assert ours < theirs

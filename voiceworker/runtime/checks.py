@@ -29,7 +29,7 @@ def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> Ag
             try:
                 if choice.usable:
                     engines.check(role)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 raise PlaceError(("models", role), str(error)) from None
 
     return check

@@ -74,7 +74,7 @@ class EngineBuilder:
         self.hearing().prewarm()
 
     def check(self, role: Role) -> None:
-        """Makes each engine of the role once. Raises ValueError when the leading one cannot be made.
+        """Makes each engine of the role once. Raises ValueError, OSError when the leading one cannot be made.
 
         What only the main thread may import is taken for good on another one.
         """
@@ -120,7 +120,7 @@ class EngineBuilder:
                 yield name, make(name, self._surroundings)
             except NotHere:
                 raise
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 if name == choice.chosen:
                     raise
                 logger.warning("%s cannot stand by for %s: %s", name, choice.chosen, error)

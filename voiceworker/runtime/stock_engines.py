@@ -45,7 +45,7 @@ class Surroundings:
 
 
 def make_hearing(name: ModelName, here: Surroundings) -> stt.STT[Any]:
-    """Raises ValueError when the provider has no such model or language."""
+    """Raises ValueError when the provider has no such model or language, OSError when its files cannot be read."""
     return _HEARING[name.provider](name, here)
 
 
@@ -55,7 +55,7 @@ def make_thinking(name: ModelName, here: Surroundings) -> llm.LLM[Any]:
 
 
 def make_voice(name: ModelName, here: Surroundings) -> tts.TTS[Any]:
-    """Raises ValueError when the provider has no such model, voice or language."""
+    """Raises ValueError when the provider has no such model, voice or language, OSError as `make_hearing` does."""
     return _VOICES[name.provider](name, here)
 
 
@@ -98,18 +98,24 @@ def _elevenlabs_hearing(name: ModelName, here: Surroundings) -> stt.STT[Any]:
 
 def _whisper(name: ModelName, here: Surroundings) -> stt.STT[Any]:
     engine: stt.STT[Any] = plugin("fasterwhisper").STT(
-        model=name.model, language=here.definition.language, download_root=weights_folder("whisper", here.settings)
+        model=name.model,
+        language=here.definition.language.partition("-")[0],
+        download_root=weights_folder("whisper", here.settings),
+        vad=_ear(here),
     )
     return engine
 
 
 def _pocketsphinx(name: ModelName, here: Surroundings) -> stt.STT[Any]:
-    language = here.definition.language
     grammar = here.script.jsgf() if here.script else None
     cache = here.settings.cache_directory / "pocketsphinx"
-    timing = turn_timing(here.definition.turns.eagerness, language)
-    ear = inference.VAD(min_silence_duration=timing.vad_silence_seconds)  # it hears better what is whole
-    return pocketsphinx.STT(grammar=grammar, language=language, vad=ear, cache_folder=cache)
+    return pocketsphinx.STT(grammar=grammar, language=here.definition.language, vad=_ear(here), cache_folder=cache)
+
+
+def _ear(here: Surroundings) -> inference.VAD:
+    """For those that hear an utterance as a whole: they hear better what is whole."""
+    timing = turn_timing(here.definition.turns.eagerness, here.definition.language)
+    return inference.VAD(min_silence_duration=timing.vad_silence_seconds)
 
 
 _HEARING: dict[str, Callable[[ModelName, Surroundings], stt.STT[Any]]] = {
