@@ -1,0 +1,210 @@
+"""A language model that is counted: tokens read and written, also of answers that nobody waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from livekit.agents import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectOptions,
+    NotGivenOr,
+    llm,
+    metrics,
+)
+
+from voiceworker.policy.pricing import Usage
+from voiceworker.runtime.metering.requests import (
+    Counter,
+    TokenCounts,
+    ToolLengths,
+    current,
+    prompt_characters,
+    tell_when_sent,
+    was_charged,
+)
+
+
+class _Asking:
+    """One request for a completion."""
+
+    def __init__(self, name: str, counter: Counter, counts: TokenCounts, characters: int) -> None:
+        self.turn = counter.turn
+        self._name = name
+        self._counter = counter
+        self._counts = counts
+        self._asked = characters
+        self._answered = 0
+        "characters of the answer, up to now"
+        self._is_sent = False
+        self._figures: Usage | None = None
+        "the provider's"
+
+    def sent(self) -> None:
+        self._is_sent = True
+        self._counter.counted()
+
+    def read(self, chunk: llm.ChatChunk) -> None:
+        if chunk.delta is not None:
+            self._is_sent = True
+            self._answered += len(chunk.delta.content or "")
+            self._answered += sum(len(call.name) + len(call.arguments) for call in chunk.delta.tool_calls)
+        if chunk.usage is not None:
+            usage = chunk.usage
+            self._know(usage.prompt_tokens, usage.prompt_cached_tokens, usage.completion_tokens)
+
+    def told(self, figures: object) -> None:
+        """Figures that had come when the stream was closed, though nobody had read them."""
+        if isinstance(figures, metrics.LLMMetrics) and figures.prompt_tokens:
+            self._know(figures.prompt_tokens, figures.prompt_cached_tokens, figures.completion_tokens)
+
+    def _know(self, prompt: int, cached: int, completion: int) -> None:
+        if self._figures is None:
+            self._counts.learn_prompt(self._asked, prompt)
+            if completion:
+                self._counts.learn_answer(self._answered, completion)
+        self._figures = Usage(
+            "llm", self._name, input_tokens=prompt, cached_input_tokens=cached, output_tokens=completion
+        )
+        self._counter.counted()
+
+    def usage(self) -> Usage:
+        if self._figures is not None:
+            return self._figures
+        if not self._is_sent:
+            return Usage("llm", self._name)
+        return Usage(
+            "llm",
+            self._name,
+            input_tokens=self._counts.prompt(self._asked),
+            output_tokens=self._counts.answer(self._answered),
+            estimated=True,
+        )
+
+    def divide(self, turn: int) -> Usage:
+        return Usage("llm", self._name)
+
+    def failed(self, error: Exception, *, goes_on: bool) -> None:
+        if was_charged(error, answered=bool(self._answered)):
+            self._counter.add(self.usage(), self.turn)
+        self._answered, self._figures, self._is_sent = 0, None, False
+
+
+class MeteredLLM(llm.LLM[Any]):
+    """As the engine in it, in everything."""
+
+    def __init__(self, engine: llm.LLM[Any], name: str, counter: Counter, counts: TokenCounts) -> None:
+        super().__init__()
+        self._engine = engine
+        self._label = engine.label
+        self._name = name
+        self._counter = counter
+        self._counts = counts
+        self._tools = ToolLengths()
+        self._tells_when_sent = tell_when_sent(engine)
+        engine.on("metrics_collected", self._metrics_collected)
+        engine.on("error", self._error)
+
+    def __getattr__(self, name: str) -> Any:
+        """What only this engine has: `update_options` and the like."""
+        if name == "_engine":  # asked for while it is being made
+            raise AttributeError(name)
+        return getattr(self._engine, name)
+
+    @property
+    def engine(self) -> llm.LLM[Any]:
+        return self._engine
+
+    @property
+    def model(self) -> str:
+        return self._engine.model
+
+    @property
+    def provider(self) -> str:
+        return self._engine.provider
+
+    def chat(
+        self,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> llm.LLMStream:
+        characters = prompt_characters(chat_ctx) + self._tools.of(tools or [])
+        request = _Asking(self._name, self._counter, self._counts, characters)
+        before = current.set(request)
+        try:
+            stream = self._engine.chat(
+                chat_ctx=chat_ctx,
+                tools=tools,
+                conn_options=conn_options,
+                parallel_tool_calls=parallel_tool_calls,
+                tool_choice=tool_choice,
+                extra_kwargs=extra_kwargs,
+            )
+        finally:
+            current.reset(before)
+        self._counter.opened(request)
+        if not self._tells_when_sent:
+            request.sent()
+        return MeteredLLMStream(stream, request, self._counter)
+
+    def prewarm(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._engine.prewarm(loop=loop)
+
+    async def aclose(self) -> None:
+        await self._engine.aclose()
+
+    def _metrics_collected(self, figures: object) -> None:
+        if (request := current.get()) is not None:
+            request.told(figures)
+        self.emit("metrics_collected", figures)
+
+    def _error(self, error: llm.LLMError) -> None:
+        if (request := current.get()) is not None:
+            request.failed(error.error, goes_on=error.recoverable)
+        self.emit("error", error)
+
+
+class MeteredLLMStream(llm.LLMStream):
+    """A stream that another one does the work of; it has no tasks of its own, so the base class is not set up."""
+
+    def __init__(self, stream: llm.LLMStream, request: _Asking, counter: Counter) -> None:
+        self._stream = stream
+        self._request = request
+        self._counter = counter
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_stream":
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+    async def _run(self) -> None:
+        await self._stream._run()
+
+    @property
+    def chat_ctx(self) -> llm.ChatContext:
+        return self._stream.chat_ctx
+
+    @property
+    def tools(self) -> list[llm.Tool]:
+        return self._stream.tools
+
+    async def __anext__(self) -> llm.ChatChunk:
+        try:
+            chunk = await self._stream.__anext__()
+        except StopAsyncIteration:
+            self._counter.settled(self._request)
+            raise
+        self._request.read(chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()  # which tells the figures that have come
+        finally:
+            self._counter.settled(self._request)

@@ -1,0 +1,153 @@
+"""Counts what a call uses of its providers, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import llm, metrics, stt, tts
+
+from voiceworker.policy.pricing import PriceTable, Usage
+from voiceworker.runtime.metering.language import MeteredLLM
+from voiceworker.runtime.metering.recognition import MeteredSTT
+from voiceworker.runtime.metering.requests import Request, TokenCounts
+from voiceworker.runtime.metering.voices import MeteredTTS, SpeechCounts
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUsage:
+    """What one turn used of one model."""
+
+    turn: int
+    "0: before the caller's first; a turn goes from the moment when the caller has finished to the next such moment"
+    usage: Usage
+    cost: Decimal | None
+    "in the meter's currency; None: the model has no price"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of the whole call, up to now."""
+
+    seconds: float
+    "of audio that was recognised"
+    tokens: int
+    characters: int
+    "that were spoken"
+    cost: Decimal
+    "of all models that have a price"
+    currency: str
+    unpriced: tuple[str, ...]
+    "the models that were used and have none"
+
+
+class Meter:
+    """Of one call. The engines it gives out are ordinary ones; everything that goes through them is counted."""
+
+    def __init__(self, prices: PriceTable, currency: str, changed: Callable[[], None] | None = None) -> None:
+        """`changed` is called when something was counted; often. Raises UnknownCurrencyError."""
+        prices.convert(Decimal(0), currency, currency)
+        self._prices = prices
+        self._currency = currency
+        self._changed = changed or (lambda: None)
+        self._settled: dict[tuple[int, str, str], Usage] = {}
+        self._open: dict[Request, None] = {}
+        self._tokens: dict[str, TokenCounts] = {}
+        self._speech: dict[str, SpeechCounts] = {}
+        self.turn = 0
+
+    # --- engines ---
+
+    def stt(self, name: str, engine: stt.STT[Any]) -> stt.STT[Any]:
+        return MeteredSTT(engine, name, self)
+
+    def llm(self, name: str, engine: llm.LLM[Any]) -> llm.LLM[Any]:
+        return MeteredLLM(engine, name, self, self._tokens.setdefault(name, TokenCounts()))
+
+    def tts(self, name: str, engine: tts.TTS[Any]) -> tts.TTS[Any]:
+        price = self._prices.find("tts", name)
+        by_tokens = price is not None and price.audio_output_token is not None
+        counts = self._speech.setdefault(name, SpeechCounts(by_tokens=by_tokens))
+        return MeteredTTS(engine, name, self, counts)
+
+    def realtime(self, name: str, source: rtc.EventEmitter[Any]) -> None:
+        """Counts a speech-to-speech session or model by the figures that come with each of its answers."""
+
+        def told(figures: object) -> None:
+            if isinstance(figures, metrics.RealtimeModelMetrics):
+                self.add(realtime_usage(name, figures))
+
+        source.on("metrics_collected", told)
+
+    # --- counting ---
+
+    def begin_turn(self) -> None:
+        """The caller has finished: what is used from here on is of the next turn."""
+        for request in self._open:
+            self.add(request.divide(self.turn + 1), self.turn)
+        self.turn += 1
+
+    def add(self, usage: Usage, turn: int | None = None) -> None:
+        if usage.is_nothing:
+            return
+        key = (self.turn if turn is None else turn, usage.role, usage.model)
+        known = self._settled.get(key)
+        self._settled[key] = usage if known is None else known + usage
+        self._changed()
+
+    def opened(self, request: Request) -> None:
+        """It counts from here on, by what its `usage()` says."""
+        self._open[request] = None
+
+    def settled(self, request: Request) -> None:
+        """It is over."""
+        if request in self._open:
+            del self._open[request]
+            self.add(request.usage(), request.turn)
+
+    def counted(self) -> None:
+        """An open request has used more."""
+        self._changed()
+
+    # --- what came of it ---
+
+    def turns(self) -> list[TurnUsage]:
+        """By turn, role and model, in this order; open requests as far as they are."""
+        sums = dict(self._settled)
+        for request in self._open:
+            usage = request.usage()
+            if usage.is_nothing:
+                continue
+            key = (request.turn, usage.role, usage.model)
+            sums[key] = sums[key] + usage if key in sums else usage
+        return [TurnUsage(key[0], sums[key], self._prices.cost(sums[key], self._currency)) for key in sorted(sums)]
+
+    def totals(self) -> Totals:
+        turns = self.turns()
+        return Totals(
+            seconds=sum(one.usage.audio_seconds for one in turns),
+            tokens=sum(one.usage.tokens for one in turns),
+            characters=sum(one.usage.characters for one in turns),
+            cost=sum((one.cost for one in turns if one.cost is not None), Decimal(0)),
+            currency=self._currency,
+            unpriced=tuple(sorted({one.usage.model for one in turns if one.cost is None})),
+        )
+
+
+def realtime_usage(name: str, figures: metrics.RealtimeModelMetrics) -> Usage:
+    """Images are left out: nobody sends any here."""
+    came, went = figures.input_token_details, figures.output_token_details
+    cached = came.cached_tokens_details
+    return Usage(
+        role="realtime",
+        model=name,
+        input_tokens=came.text_tokens,
+        cached_input_tokens=min(cached.text_tokens if cached else 0, came.text_tokens),
+        output_tokens=went.text_tokens,
+        audio_input_tokens=came.audio_tokens,
+        cached_audio_input_tokens=min(cached.audio_tokens if cached else 0, came.audio_tokens),
+        audio_output_tokens=went.audio_tokens,
+    )

@@ -1,0 +1,233 @@
+"""Speech recognition that is counted: the seconds of audio that the plugin has taken to send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectOptions,
+    NotGivenOr,
+    stt,
+    utils,
+)
+from pydantic import BaseModel
+
+from voiceworker.policy.pricing import Usage
+from voiceworker.runtime.metering.requests import Counter, current, tell_when_sent, was_charged
+
+_Input = rtc.AudioFrame | stt.RecognizeStream._FlushSentinel
+
+
+class _Listening:
+    """One stream, or one recording."""
+
+    def __init__(self, name: str, counter: Counter, recording_seconds: float = 0.0) -> None:
+        self.turn = counter.turn
+        self._name = name
+        self._counter = counter
+        self._recording_seconds = recording_seconds
+        self._seconds = 0.0
+
+    def sent(self) -> None:
+        self.took(self._recording_seconds - self._seconds)
+
+    def took(self, seconds: float) -> None:
+        self._seconds += seconds
+        self._counter.counted()
+
+    def usage(self) -> Usage:
+        return Usage("stt", self._name, audio_seconds=self._seconds)
+
+    def divide(self, turn: int) -> Usage:
+        past = Usage("stt", self._name)
+        if not self._recording_seconds:
+            past, self._seconds, self.turn = self.usage(), 0.0, turn
+        return past
+
+    def failed(self, error: Exception, *, goes_on: bool) -> None:
+        """Of a stream, what was taken was sent: the plugins take audio when they are connected, not before."""
+        if not self._recording_seconds:
+            return
+        if was_charged(error, answered=False):
+            self._counter.add(self.usage(), self.turn)
+        self._seconds = 0.0
+
+    def told(self, figures: object) -> None:
+        pass
+
+
+class MeteredSTT(stt.STT[Any]):
+    """As the engine in it, in everything."""
+
+    def __init__(self, engine: stt.STT[Any], name: str, counter: Counter) -> None:
+        super().__init__(capabilities=engine.capabilities)
+        self._engine = engine
+        self._label = engine.label
+        self._name = name
+        self._counter = counter
+        self._tells_when_sent = tell_when_sent(engine)
+        engine.on("metrics_collected", self._metrics_collected)
+        engine.on("error", self._error)
+
+    def __getattr__(self, name: str) -> Any:
+        """What only this engine has: `update_options` and the like."""
+        if name == "_engine":  # asked for while it is being made
+            raise AttributeError(name)
+        return getattr(self._engine, name)
+
+    @property
+    def engine(self) -> stt.STT[Any]:
+        return self._engine
+
+    @property
+    def model(self) -> str:
+        return self._engine.model
+
+    @property
+    def provider(self) -> str:
+        return self._engine.provider
+
+    @property
+    def capabilities(self) -> stt.STTCapabilities:
+        return self._engine.capabilities
+
+    async def _recognize_impl(
+        self, buffer: utils.AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
+    ) -> stt.SpeechEvent:
+        return await self._engine._recognize_impl(buffer, language=language, conn_options=conn_options)
+
+    async def recognize(
+        self,
+        buffer: utils.AudioBuffer,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.SpeechEvent:
+        frames = buffer if isinstance(buffer, list) else [buffer]
+        request = _Listening(self._name, self._counter, sum(frame.duration for frame in frames))
+        self._counter.opened(request)
+        if not self._tells_when_sent:
+            request.sent()
+        before = current.set(request)
+        try:
+            return await self._engine.recognize(buffer, language=language, conn_options=conn_options)
+        finally:
+            current.reset(before)
+            self._counter.settled(request)
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        request = _Listening(self._name, self._counter)
+        before = current.set(request)
+        try:
+            stream = self._engine.stream(language=language, conn_options=conn_options)
+        finally:
+            current.reset(before)
+        self._counter.opened(request)
+        return MeteredRecognizeStream(stream, request, self._counter)
+
+    def prewarm(self) -> None:
+        self._engine.prewarm()
+
+    async def aclose(self) -> None:
+        await self._engine.aclose()
+
+    def _update_session_keyterms(self, keyterms: list[str]) -> None:
+        self._engine._update_session_keyterms(keyterms)
+
+    def _push_conversation_item(self, ev: Any) -> None:
+        self._engine._push_conversation_item(ev)
+
+    def _metrics_collected(self, figures: object) -> None:
+        self.emit("metrics_collected", figures)
+
+    def _error(self, error: stt.STTError) -> None:
+        if (request := current.get()) is not None:
+            request.failed(error.error, goes_on=error.recoverable)
+        self.emit("error", error)
+
+
+class _TakenAudio(utils.aio.Chan[_Input]):
+    """Tells what is taken out of it."""
+
+    def __init__(self, request: _Listening) -> None:
+        super().__init__()
+        self._request = request
+
+    def recv_nowait(self) -> _Input:
+        item = super().recv_nowait()
+        if isinstance(item, rtc.AudioFrame):
+            self._request.took(item.duration)
+        return item
+
+
+class MeteredRecognizeStream(stt.RecognizeStream):
+    """A stream that another one does the work of; it has no tasks of its own, so the base class is not set up."""
+
+    def __init__(self, stream: stt.RecognizeStream, request: _Listening, counter: Counter) -> None:
+        self._stream = stream
+        self._request = request
+        self._counter = counter
+        # Audio waits here until the plugin is connected; what it never takes, it never sends. It has not begun yet.
+        stream._input_ch = _TakenAudio(request)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_stream":
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+    async def _run(self) -> None:
+        await self._stream._run()
+
+    @property
+    def context(self) -> BaseModel | None:
+        return self._stream.context
+
+    @context.setter
+    def context(self, value: BaseModel | None) -> None:
+        self._stream.context = value
+
+    @property
+    def start_time_offset(self) -> float:
+        return self._stream.start_time_offset
+
+    @start_time_offset.setter
+    def start_time_offset(self, value: float) -> None:
+        self._stream.start_time_offset = value
+
+    @property
+    def start_time(self) -> float:
+        return self._stream.start_time
+
+    @start_time.setter
+    def start_time(self, value: float) -> None:
+        self._stream.start_time = value
+
+    def push_frame(self, frame: rtc.AudioFrame) -> None:
+        self._stream.push_frame(frame)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def end_input(self) -> None:
+        self._stream.end_input()
+
+    async def __anext__(self) -> stt.SpeechEvent:
+        try:
+            return await self._stream.__anext__()
+        except StopAsyncIteration:
+            self._counter.settled(self._request)
+            raise
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            self._counter.settled(self._request)
