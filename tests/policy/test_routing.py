@@ -407,3 +407,16 @@ def test_every_rule_and_arm_can_be_asked_for_its_models_and_where_they_stand() -
         ({"llm": ("a",), "tts": ("v",)}, {"llm": (0, "llm"), "tts": (0, "tts")}),
         ({"language": ("de",), "stt": ("s",)}, {"language": (1, "language"), "stt": (1, "stt")}),
     ]
+
+
+def test_the_intents_that_could_change_a_role_are_known() -> None:
+    rules = [
+        {"when": {"intent": ["refund", "complaint"]}, "llm": ["a"]},
+        {"when": {"intent": "!= refund", "plan": "pro"}, "split": {"x": {"llm": ["b"]}, "y": {}}},
+        {"when": {"intent": "booking"}, "tts": ["c"]},
+        {"when": {"intent": None}, "llm": ["d"]},
+    ]
+    routes = parse_routes(rules)
+    assert routes.asked("intent", "llm") == ("refund", "complaint")
+    assert routes.asked("intent", "tts") == ("booking",)
+    assert routes.asked("plan", "llm") == ("pro",)

@@ -57,18 +57,42 @@ def test_a_call_has_the_definition_that_the_rules_make_of_the_agents(tmp_path: P
     assert (definition.language, definition.models.stt) == ("en", ("pocketsphinx",))
 
 
-def test_an_intent_that_comes_up_changes_the_models_that_its_rule_names(tmp_path: Path) -> None:
+def test_an_intent_that_comes_up_changes_the_language_model_that_its_rule_names(tmp_path: Path) -> None:
     routing = call(write(tmp_path, DESK), plan="pro")
-    assert routing.learn("intent", "opening hours") == {}
-    assert routing.learn("intent", "complaint") == {"llm": ("openai/gpt-4.1", "script")}
-    assert routing.definition.models.llm == ("openai/gpt-4.1", "script")
-    assert routing.learn("intent", "complaint") == {}
-    assert routing.learn("intent", "opening hours") == {"llm": ("script",)}
+    assert routing.intents == ("complaint",)
+    assert not routing.learn_intent("opening hours")
+    assert routing.learn_intent("complaint")
+    assert routing.definition.models.llm == routing.decision.models["llm"] == ("openai/gpt-4.1", "script")
+    assert routing.decision.rule == "complaint"
+    assert not routing.learn_intent("complaint")
+    assert routing.learn_intent("opening hours")
+    assert list(routing.definition.models.llm) == ["script"]
 
 
 def test_an_intent_does_not_lift_a_caller_over_the_rule_before_it(tmp_path: Path) -> None:
     routing = call(write(tmp_path, DESK), plan="free")
-    assert routing.learn("intent", "complaint") == {}
+    assert not routing.learn_intent("complaint")
+    assert routing.definition.models.llm == ("script",)
+
+
+def test_an_intent_changes_neither_ears_nor_voice_nor_language_of_a_call_that_is_held() -> None:
+    rule = {"when": {"intent": "complaint"}, "llm": ["a"], "stt": ["b"], "tts": ["c"], "language": "de"}
+    routing = call(desk(rule))
+    before = routing.definition
+    assert routing.learn_intent("complaint")
+    assert routing.definition.models == before.models.model_copy(update={"llm": ("a",)})
+    assert routing.decision.models == {
+        "stt": before.models.stt,
+        "llm": ("a",),
+        "tts": before.models.tts,
+        "realtime": (),
+    }
+    assert routing.definition.language == "en"
+
+
+def test_the_hour_and_the_load_of_the_beginning_stand_for_the_whole_call() -> None:
+    definition = desk({"when": {"hours": "12:00-12:01", "load": "< 0.5", "intent": "x"}, "llm": ["a"]})
+    assert call(definition).learn_intent("x")
 
 
 def test_a_caller_who_is_known_stays_in_his_arm_from_call_to_call() -> None:
@@ -184,7 +208,7 @@ def test_a_changed_rule_serves_the_next_call_and_not_the_one_that_is_held(
     replace(tmp_path, DESK.replace("[script]", "[ollama/llama3, script]"))
     assert call(get(catalog), plan="free").definition.models.llm == ("ollama/llama3", "script")
     assert held.definition.models.llm == ("script",)
-    assert held.learn("intent", "complaint") == {}
+    assert not held.learn_intent("complaint")
 
 
 @pytest.mark.parametrize(("text", "line", "said"), BROKEN)
@@ -221,7 +245,7 @@ def test_calls_go_on_while_the_file_is_changed_and_broken_over_and_over(catalog:
         held.append((call(get(catalog), plan="free"), f"ollama/v{number}"))
         assert "desk" in catalog.problems
         for routing, first in held:
-            assert routing.learn("intent", "complaint" if number % 2 else "hours") == {}
+            assert not routing.learn_intent("complaint" if number % 2 else "hours")
             assert routing.definition.models.llm[0] == first
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from voiceworker.config import AgentDefinition, PlaceError
@@ -23,34 +24,45 @@ from voiceworker.records.workers import Heartbeat
 STICKY_KEYS = ("user_id", "user", "caller_id", "caller", "account_id", "phone")
 "where the metadata may tell who calls, the first that is there; a rule may name another key as `sticky`"
 
+INTENT = "intent"
+"the fact that may come up in a call"
+EXCHANGEABLE: Literal["llm"] = "llm"
+"the role whose models may then be exchanged"
+
 
 class CallRouting:
-    """The models of one call: decided at its beginning, and again when a fact has come up."""
+    """The models of one call: decided at its beginning, and again when the caller's intent has come up."""
 
     def __init__(
         self, definition: AgentDefinition, metadata: Mapping[str, Any], session: str, now: datetime, load: float
     ) -> None:
         """`now` is aware; for `load` see `load_of`. Raises PlaceError when the rules are broken."""
-        self._unrouted = definition
         self._routes = routes_of(definition)
         self._facts = dict(metadata)
         self._now, self._load = now, load
         self._sticky_key = sticky_key(metadata) or session
-        self._decide()
+        self.decision = self._routes.choose(self._facts, now, load, self._sticky_key)
+        self.definition = routed(definition, self.decision.decided)
 
-    def _decide(self) -> None:
-        self.decision = self._routes.choose(self._facts, self._now, self._load, self._sticky_key)
-        self.definition = routed(self._unrouted, self.decision.decided)
+    @property
+    def intents(self) -> tuple[str, ...]:
+        """Those that could change the models of this call while it is held."""
+        return self._routes.asked(INTENT, EXCHANGEABLE)
 
-    def learn(self, fact: str, value: str) -> dict[Role, tuple[str, ...]]:
-        """Decides anew with the fact. Returns the roles whose models are others now, with their lists; often none.
+    def learn_intent(self, intent: str) -> bool:
+        """Decides anew with what the caller wants. Whether the language models are others now; often not.
 
-        Time and load stay those of the call's beginning: a call does not change its voice at six o'clock.
+        Nothing else changes: a recogniser that is exchanged loses words, and a voice that changes is another person.
+        Time and load stay those of the call's beginning, too.
         """
-        before = self.decision
-        self._facts[fact] = value
-        self._decide()
-        return changed_roles(before, self.decision)
+        self._facts[INTENT] = intent
+        again = self._routes.choose(self._facts, self._now, self._load, self._sticky_key)
+        names = changed_roles(self.decision, again).get(EXCHANGEABLE)
+        if names is None:
+            return False
+        self.decision = replace(again, models={**self.decision.models, EXCHANGEABLE: names})
+        self.definition = routed(self.definition, {EXCHANGEABLE: names})
+        return True
 
 
 def routes_of(definition: AgentDefinition) -> Routes:

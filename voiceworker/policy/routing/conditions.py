@@ -70,6 +70,10 @@ class FactCondition:
         wanted = " or ".join(", ".join(str(bound) for bound in bounds) for bounds in self.any_of)
         return f"{self.key} is {shown(value)}; wanted: {wanted}"
 
+    def texts(self) -> list[str]:
+        """The texts that it names, those to be avoided as well."""
+        return [bound.wanted for bounds in self.any_of for bound in bounds if isinstance(bound.wanted, str)]
+
 
 @dataclass(frozen=True, slots=True)
 class HoursCondition:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
-from voiceworker.policy.routing.conditions import Condition, Moment, Place, look_up
+from voiceworker.policy.routing.conditions import Condition, FactCondition, Moment, Place, look_up
 
 Role = Literal["stt", "llm", "tts", "realtime"]
 Subject = Literal["stt", "llm", "tts", "realtime", "language", "eagerness"]
@@ -171,6 +171,14 @@ class Routes:
         parts = [f"arm {arm.name}"] if arm else []
         parts += [f"decides {', '.join(decided)}" if decided else "leaves all as it is", *taken]
         return Explanation(rule.name, True, arm.name if arm else "", decided, f"matches: {'; '.join(parts)}"), terms
+
+    def asked(self, key: str, subject: Subject) -> tuple[str, ...]:
+        """The texts under `key` of the metadata for which rules ask that could decide the subject; each once."""
+        conditions = [one for rule in self.rules if subject in rule.subjects() for one in rule.conditions]
+        texts = [
+            text for one in conditions if isinstance(one, FactCondition) and one.key == key for text in one.texts()
+        ]
+        return tuple(dict.fromkeys(texts))
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every rule alone, with every arm that it has."""
