@@ -24,7 +24,7 @@ class Completion:
     def __init__(self, job: Job, asked: dict[str, Any], reply: Reply) -> None:
         self._job = job
         self._asked = asked
-        self._tokens = list(_tokens(reply.text))
+        self._tokens = list(tokens_of(reply.text))
         self._calls = [
             (f"call_{uuid.uuid4().hex[:24]}", call.name, json.dumps(call.arguments)) for call in reply.tool_calls
         ]
@@ -147,7 +147,8 @@ def prompt_tokens(asked: dict[str, Any]) -> int:
     return words + (calls + schemas) // 4
 
 
-def _tokens(text: str) -> Iterator[str]:
+def tokens_of(text: str) -> Iterator[str]:
+    """A word each, with the space before it."""
     yield from re.findall(r"\s*\S+|\s+$", text)
 
 

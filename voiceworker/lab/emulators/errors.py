@@ -26,17 +26,19 @@ _DEEPGRAM = {
 }
 
 
-def openai_error(status: int, message: str = "", headers: dict[str, str] | None = None) -> web.Response:
+def openai_error(
+    status: int, message: str = "", headers: dict[str, str] | None = None, code: str | None = None
+) -> web.Response:
     """Without a `message` it says what the provider does at that status."""
     sent = {"x-request-id": f"req_{uuid.uuid4().hex}"} | (headers or {})
-    return web.json_response({"error": openai_error_body(status, message)}, status=status, headers=sent)
+    return web.json_response({"error": openai_error_body(status, message, code)}, status=status, headers=sent)
 
 
-def openai_error_body(status: int, message: str = "") -> dict[str, Any]:
+def openai_error_body(status: int, message: str = "", code: str | None = None) -> dict[str, Any]:
     """What stands under `error`, in an answer or in the midst of a stream."""
-    kind, code = _OPENAI.get(status, ("server_error", None))
+    kind, usual_code = _OPENAI.get(status, ("server_error", None))
     text = message or _OPENAI_MESSAGES.get(status, _OUT_OF_ORDER)
-    return {"message": text, "type": kind, "param": None, "code": code}
+    return {"message": text, "type": kind, "param": None, "code": code or usual_code}
 
 
 def deepgram_error(

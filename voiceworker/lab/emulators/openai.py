@@ -16,6 +16,7 @@ from voiceworker.lab.emulators.openai_transcription import TranscriptionForm
 from voiceworker.lab.emulators.provider import Provider, api_key_of
 from voiceworker.lab.emulators.recorded import recorded, spoiled
 from voiceworker.lab.emulators.replies import Conversation, Replies, Reply
+from voiceworker.lab.emulators.responses_api import Responses
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
@@ -27,10 +28,16 @@ class OpenAI:
         self.replies = replies
         self._provider = provider
         self._expectations = expectations
+        self._responses = Responses(provider, lambda: self.replies)
+
+    async def aclose(self) -> None:
+        await self._responses.aclose()
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/chat/completions", self._keyed(self._chat)),
+            web.post("/v1/responses", self._keyed(self._responses.create)),
+            web.get("/v1/responses", self._keyed(self._responses.connect)),
             web.post("/v1/audio/speech", self._keyed(self._speech)),
             web.post("/v1/audio/transcriptions", self._keyed(self._transcription)),
             web.get("/v1/models", self._keyed(self._models)),

@@ -70,6 +70,7 @@ class ProviderEmulators:
     ) -> None:
         assert self._runner is not None
         await self._deepgram.aclose()
+        await self._openai.aclose()
         await self.realtime.aclose()
         await self._runner.cleanup()
 
@@ -77,7 +78,10 @@ class ProviderEmulators:
 
     @property
     def openai_url(self) -> str:
-        """For `openai.LLM(base_url=...)`, `openai.TTS(base_url=...)` and `openai.realtime.RealtimeModel(base_url=...)`."""
+        """For the `base_url` of `openai.LLM`, `openai.STT`, `openai.TTS` and `openai.realtime.RealtimeModel`.
+
+        `openai.responses.LLM` takes `f"{url}/responses"` for its WebSocket, and this without.
+        """
         return f"http://127.0.0.1:{self._port}/v1"
 
     @property
