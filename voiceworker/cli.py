@@ -16,6 +16,8 @@ from voiceworker.config import ConfigError, load_settings
 from voiceworker.lab.bench.command import bench_app
 from voiceworker.lab.call_command import call
 from voiceworker.lab.soak_command import soak
+from voiceworker.models_command import models
+from voiceworker.runtime.route_command import route
 
 app = typer.Typer(
     help="A self-hosted voice agent on LiveKit.",
@@ -27,6 +29,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(bench_app, name="bench")
 app.command(name="call")(call)
 app.command(name="soak")(soak)
+app.command(name="models")(models)
+app.command(name="route")(route)
 
 
 @app.callback(invoke_without_command=True)

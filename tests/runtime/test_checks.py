@@ -25,6 +25,12 @@ def test_the_front_desk_is_in_order(tmp_path: Path) -> None:
         ({"models": {"stt": ["nonsense"]}}, ("models", "stt", 0), "known providers"),
         ({"language": "de"}, ("models", "stt"), "English"),
         ({"script": {}}, ("models", "llm"), "needs the key `script:`"),
+        ({"models": {"llm": ["openai-compatible/vllm"]}}, ("models", "llm", 0), "no endpoint 'vllm'"),
+        ({"models": {"llm": ["openai/x"]}}, ("models", "llm"), "set OPENAI_API_KEY"),
+        ({"models": {"realtime": ["openai/gpt-4.1"]}}, ("models", "realtime", 0), "no such realtime model"),
+        ({"routes": [{"when": {"plan": "free"}}]}, ("routes", 0), "decides nothing"),
+        ({"routes": [{"when": {"plan": "free"}, "llm": ["opnai/x"]}]}, ("routes", 0, "llm", 0), "known providers"),
+        ({"routes": [{"when": {"plan": "free"}, "llm": ["openai/x"]}]}, ("routes", 0, "llm"), "set OPENAI_API_KEY"),
         ({"tools": ["calendar", "horoscope"]}, ("tools", 1), "there are: calendar"),
         ({"tools": []}, ("tool_settings", "calendar"), "of no tool"),
         ({"script": {"nonsense": 1}}, ("script", "nonsense"), "nonsense|unknown"),
@@ -33,7 +39,7 @@ def test_the_front_desk_is_in_order(tmp_path: Path) -> None:
 def test_what_would_fail_in_a_call_is_found_at_its_place(
     change: dict[str, object], place: tuple[str | int, ...], said: str, tmp_path: Path
 ) -> None:
-    definition = AgentDefinition(**(FRONT_DESK.model_dump() | change))  # type: ignore[arg-type]
+    definition = AgentDefinition(**(FRONT_DESK.model_dump() | change))
     with pytest.raises(PlaceError, match=said) as caught:
         check(definition, tmp_path)
     assert caught.value.place == place

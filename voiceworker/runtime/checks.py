@@ -12,14 +12,19 @@ from voiceworker.config import AgentCheck, AgentDefinition, PlaceError, Settings
 from voiceworker.models import ROLES, ModelName, NoModel, choose_models, endpoint_of
 from voiceworker.providers import COMPATIBLE
 from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.routing import check_routes
 from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
 
 
 def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> AgentCheck:
     """A check for `AgentCatalog` that knows the engines and these tools. It raises PlaceError."""
 
+    def check_models(definition: AgentDefinition) -> None:
+        _check_models(definition, settings)
+
     def check(definition: AgentDefinition) -> None:
         _check_models(definition, settings)
+        check_routes(definition, check_models)
         _check_tools(definition, settings, toolboxes)
         try:
             engines = EngineBuilder(definition, settings, settings.now)
