@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -45,3 +46,15 @@ def test_no_other_text_opens(records: Records, noon: datetime, guess: str) -> No
     key_id = records.keys.all()[0].id
     for text in (guess, f"vwk_{key_id}_{guess}", f"vwk_{key_id}", key_id):
         assert records.keys.verify(text) is None
+
+
+def test_a_key_keeps_what_it_may_spend_in_a_day(records: Records, noon: datetime) -> None:
+    bounded, text = records.keys.create("shop", [], noon, budget_per_day=Decimal("2.50"), budget_currency="EUR")
+    free, _ = records.keys.create("desk", [], noon)
+    found = records.keys.verify(text)
+    assert found is not None
+    assert (found.budget_per_day, found.budget_currency) == (Decimal("2.50"), "EUR")
+    assert records.keys.get(bounded.id) == found
+    assert records.keys.get(free.id) == free
+    assert free.budget_per_day is None
+    assert records.keys.get("none") is None

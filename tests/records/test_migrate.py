@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing_and_leaves_no_lock(database_url: str, reco
     records.check()
     connection = sqlite3.connect(path, timeout=0)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
     connection.close()
     assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
 
@@ -76,7 +76,7 @@ def test_on_postgresql_the_migrations_make_the_columns_as_long_as_the_code_reads
         wanted = metadata.tables[table].c[column].type
         assert isinstance(wanted, String)
         assert f"ALTER TABLE {table} ALTER COLUMN {column} TYPE VARCHAR({wanted.length})" in said.getvalue()
-    assert said.getvalue().count("id BIGSERIAL NOT NULL") == 2  # turns and overlaps: 2^31 of them are few
+    assert said.getvalue().count("id BIGSERIAL NOT NULL") == 3  # turns, overlaps, usage: 2^31 of them are few
 
 
 def test_columns_hold_the_longest_texts_that_a_dispatch_may_bring() -> None:

@@ -19,6 +19,7 @@ from voiceworker.records.migrate import migrate
 from voiceworker.records.sessions import Session, Sessions, SessionStatus, StoredSessions
 from voiceworker.records.transcripts import Role, StoredTranscripts, TranscriptLine, Transcripts
 from voiceworker.records.turns import Added, Outcome, Overlap, Position, StoredTurns, Turn, Turns
+from voiceworker.records.usage import Entry, GroupBy, Spent, StoredUsage, Sum, UsageBook
 from voiceworker.records.workers import STALE_AFTER, Heartbeat, StoredWorkers, Workers
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "Added",
     "Admission",
     "ApiKey",
+    "Entry",
+    "GroupBy",
     "Heartbeat",
     "NameTaken",
     "Outcome",
@@ -36,6 +39,8 @@ __all__ = [
     "Scope",
     "Session",
     "SessionStatus",
+    "Spent",
+    "Sum",
     "TranscriptLine",
     "Turn",
     "migrate",
@@ -51,6 +56,7 @@ class Records:
     admission: AdmissionDesk
     transcripts: Transcripts
     turns: Turns
+    usage: UsageBook
     workers: Workers
     keys: Keys
     idempotency: Idempotency
@@ -73,6 +79,7 @@ def open_records(database_url: str) -> Records:
         admission=StoredAdmission(engine),
         transcripts=StoredTranscripts(engine),
         turns=StoredTurns(engine),
+        usage=StoredUsage(engine),
         workers=StoredWorkers(engine),
         keys=StoredKeys(engine),
         idempotency=StoredIdempotency(engine),

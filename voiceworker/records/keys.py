@@ -12,12 +12,14 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
 from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.engine import Engine
 
+from voiceworker.policy.pricing import NANO, kept
 from voiceworker.records.database import reading, writing
 from voiceworker.records.tables import api_keys
 
@@ -37,6 +39,10 @@ class Scope(StrEnum):
     "choose the room's name"
     AGENTS_READ = "agents:read"
     METRICS_READ = "metrics:read"
+    USAGE_READ = "usage:read"
+    "what its own sessions cost"
+    USAGE_ALL = "usage:all"
+    "and everybody else's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,9 @@ class ApiKey:
     scopes: frozenset[Scope]
     created_at: datetime
     revoked_at: datetime | None
+    budget_per_day: Decimal | None = None
+    "what the calls it asks for may cost in one day (UTC) together; None: no bound"
+    budget_currency: str = ""
 
 
 class NameTaken(Exception):
@@ -53,11 +62,22 @@ class NameTaken(Exception):
 
 
 class Keys(Protocol):
-    def create(self, name: str, scopes: Collection[Scope], now: datetime) -> tuple[ApiKey, str]:
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        now: datetime,
+        *,
+        budget_per_day: Decimal | None = None,
+        budget_currency: str = "",
+    ) -> tuple[ApiKey, str]:
         """A new key and its text, which nobody can read again. Raises NameTaken."""
 
     def verify(self, text: str) -> ApiKey | None:
         """The key in force with this text; in the same time whether it is wrong or not there."""
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """In force or revoked."""
 
     def revoke(self, name_or_id: str, now: datetime) -> ApiKey | None:
         """Ends a key in force, at once; None when there is none of that name or id."""
@@ -70,8 +90,16 @@ class StoredKeys:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def create(self, name: str, scopes: Collection[Scope], now: datetime) -> tuple[ApiKey, str]:
-        key = ApiKey(secrets.token_hex(6), name, frozenset(scopes), now, None)
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        now: datetime,
+        *,
+        budget_per_day: Decimal | None = None,
+        budget_currency: str = "",
+    ) -> tuple[ApiKey, str]:
+        key = ApiKey(secrets.token_hex(6), name, frozenset(scopes), now, None, budget_per_day, budget_currency)
         text = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(32)}"
         in_force = select(api_keys.c.id).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None))
         with writing(self._engine, alone="api keys") as connection:
@@ -79,7 +107,13 @@ class StoredKeys:
                 raise NameTaken(name)
             connection.execute(
                 insert(api_keys).values(
-                    id=key.id, name=name, secret_hash=_hash(text), scopes=sorted(key.scopes), created_at=now
+                    id=key.id,
+                    name=name,
+                    secret_hash=_hash(text),
+                    scopes=sorted(key.scopes),
+                    created_at=now,
+                    budget_nanos=None if budget_per_day is None else int(kept(budget_per_day) / NANO),
+                    budget_currency=budget_currency or None,
                 )
             )
         return key, text
@@ -94,6 +128,11 @@ class StoredKeys:
         if row is None or not right or prefix != PREFIX or row.revoked_at is not None:
             return None
         return _key(row)
+
+    def get(self, key_id: str) -> ApiKey | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+        return None if row is None else _key(row)
 
     def revoke(self, name_or_id: str, now: datetime) -> ApiKey | None:
         wanted = or_(api_keys.c.id == name_or_id, api_keys.c.name == name_or_id)
@@ -116,4 +155,5 @@ def _hash(text: str) -> str:
 def _key(row: Row[Any]) -> ApiKey:
     # A scope that a newer version wrote and this one does not know grants nothing here.
     scopes = frozenset(Scope(scope) for scope in row.scopes if scope in set(Scope))
-    return ApiKey(row.id, row.name, scopes, row.created_at, row.revoked_at)
+    budget = None if row.budget_nanos is None else row.budget_nanos * NANO
+    return ApiKey(row.id, row.name, scopes, row.created_at, row.revoked_at, budget, row.budget_currency or "")

@@ -9,6 +9,8 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -90,6 +92,32 @@ turns = _facts_of_sessions(
 )
 overlaps = _facts_of_sessions("overlaps", Column("outcome", String(16), nullable=False), Column("reason", String(32)))
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("session", String(SESSION_ID_LENGTH), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("audio_seconds", Float(53), nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("cached_input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("audio_input_tokens", Integer, nullable=False),
+    Column("cached_audio_input_tokens", Integer, nullable=False),
+    Column("audio_output_tokens", Integer, nullable=False),
+    Column("characters", Integer, nullable=False),
+    Column("cost_nanos", BigInteger),
+    Column("currency", String(3), nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Index(None, "session"),
+    Index(None, "day"),
+    sqlite_autoincrement=True,  # else it gives the ids of deleted rows out again
+)
+
 workers = Table(
     "workers",
     metadata,
@@ -109,6 +137,8 @@ api_keys = Table(
     Column("scopes", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    Column("budget_nanos", BigInteger),
+    Column("budget_currency", String(3)),
     Index(None, "name"),
 )
 

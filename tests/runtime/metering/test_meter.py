@@ -210,7 +210,7 @@ async def test_interrupted_conversations_cost_what_the_providers_bill(
 ) -> None:
     differences = await hold_many(emulators, http, 10)
     assert max(abs(one) for one in differences) < Decimal("0.01")
-    assert abs(sum(differences)) < Decimal("0.01")
+    assert abs(sum(differences, Decimal(0))) < Decimal("0.01")
 
 
 @pytest.mark.slow
@@ -219,4 +219,4 @@ async def test_a_hundred_interrupted_conversations_cost_what_the_providers_bill_
 ) -> None:
     differences = await hold_many(emulators, http, 100)
     assert max(abs(one) for one in differences) < Decimal("0.01")
-    assert abs(sum(differences)) < Decimal("0.01")
+    assert abs(sum(differences, Decimal(0))) < Decimal("0.01")

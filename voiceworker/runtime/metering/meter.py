@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from livekit import rtc
 from livekit.agents import llm, metrics, stt, tts
 
-from voiceworker.policy.pricing import PriceTable, Usage
+from voiceworker.policy.pricing import PriceTable, Usage, kept
 from voiceworker.runtime.metering.language import MeteredLLM
 from voiceworker.runtime.metering.recognition import MeteredSTT
 from voiceworker.runtime.metering.requests import Request, TokenCounts
 from voiceworker.runtime.metering.voices import MeteredTTS, SpeechCounts
+
+_Key = tuple[int, str, str]
+"turn, role, model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Meter:
         self._prices = prices
         self._currency = currency
         self._changed = changed or (lambda: None)
-        self._settled: dict[tuple[int, str, str], Usage] = {}
+        self._settled: dict[_Key, Usage] = {}
+        self._taken: dict[_Key, tuple[Usage, Decimal]] = {}
         self._open: dict[Request, None] = {}
         self._tokens: dict[str, TokenCounts] = {}
         self._speech: dict[str, SpeechCounts] = {}
@@ -114,16 +118,37 @@ class Meter:
 
     # --- what came of it ---
 
+    def take(self, *, whole: bool = False) -> list[TurnUsage]:
+        """What has come since the last time, for the records: figures add up, and so do costs.
+
+        Of requests that are not over only what was divided off at the end of a turn, unless it shall be the `whole`.
+        """
+        now = self._sums(with_open=whole)
+        taken: list[TurnUsage] = []
+        for key in sorted(now):
+            usage, (before, paid) = now[key], self._taken.get(key, (Usage(key[1], key[2]), Decimal(0)))
+            cost = self._prices.cost(usage, self._currency)
+            cost = None if cost is None else kept(cost)
+            if usage != before:
+                since = replace(usage - before, estimated=usage.estimated)
+                taken.append(TurnUsage(key[0], since, None if cost is None else cost - paid))
+                self._taken[key] = usage, cost or Decimal(0)
+        return taken
+
     def turns(self) -> list[TurnUsage]:
         """By turn, role and model, in this order; open requests as far as they are."""
+        sums = self._sums(with_open=True)
+        return [TurnUsage(key[0], sums[key], self._prices.cost(sums[key], self._currency)) for key in sorted(sums)]
+
+    def _sums(self, *, with_open: bool) -> dict[_Key, Usage]:
         sums = dict(self._settled)
-        for request in self._open:
+        for request in self._open if with_open else ():
             usage = request.usage()
             if usage.is_nothing:
                 continue
             key = (request.turn, usage.role, usage.model)
             sums[key] = sums[key] + usage if key in sums else usage
-        return [TurnUsage(key[0], sums[key], self._prices.cost(sums[key], self._currency)) for key in sorted(sums)]
+        return sums
 
     def totals(self) -> Totals:
         turns = self.turns()
