@@ -12,6 +12,7 @@ from livekit.agents import JobContext, JobRequest, cli, llm
 from tools.calendar import CalendarTools, SqliteCalendar, read_settings
 from voiceworker.config import ConfigError, load_settings
 from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
+from voiceworker.runtime.weights import want_weights
 from voiceworker.runtime.worker import Worker, make_server, run_call
 
 
@@ -41,8 +42,19 @@ async def entrypoint(context: JobContext) -> None:
     await run_call(context, settings, TOOLBOXES)
 
 
+def fetch_weights() -> None:
+    """What the agents' models need on this machine, by the framework's command; each plugin fetches its own."""
+    want_weights(settings)
+    try:
+        cli.run_app(server)
+    except (OSError, ValueError) as error:
+        sys.exit(f"voiceworker: not everything could be fetched: {str(error).partition(chr(10))[0]}")
+
+
 if __name__ == "__main__":
     try:
+        if "download-files" in sys.argv[1:]:
+            fetch_weights()
         worker.prepare()
     except ConfigError as error:
         sys.exit(f"voiceworker: {error}")

@@ -108,6 +108,7 @@ PROVIDERS: Mapping[str, Provider] = {
         plugin="piper",
         engine="piper",
         extra="piper",
+        voices=True,
         weights=("{model}.onnx", "{model}.onnx.json"),
     ),
     "pocketsphinx": Provider(models={"stt": ()}, example={"stt": "pocketsphinx"}, nameless=True, embedded=True),

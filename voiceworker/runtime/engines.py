@@ -13,6 +13,7 @@ from livekit.plugins import pocketsphinx, script
 
 from voiceworker.config import AgentDefinition, Settings
 from voiceworker.models import ModelName, Role, choose_models
+from voiceworker.providers import PROVIDERS
 from voiceworker.runtime.plugins import NotHere
 from voiceworker.runtime.stock_engines import Surroundings, make_hearing, make_realtime, make_thinking, make_voice
 from voiceworker.runtime.turn_taking import VAD_SILENCE_SECONDS
@@ -57,6 +58,7 @@ class EngineBuilder:
         self.voice_detector = inference.VAD(min_silence_duration=VAD_SILENCE_SECONDS)
         self._assembly = assembly or Assembly()
         self._hearing: stt.STT[Any] | None = None
+        self._voice: tts.TTS[Any] | None = None
         rules: script.Script | None = None
         if definition.script:
             zone = ZoneInfo(definition.timezone)
@@ -72,6 +74,9 @@ class EngineBuilder:
     def warm_up(self) -> None:
         """Loads ahead what takes long to load; returns at once."""
         self.hearing().prewarm()
+        voice = self.choices["tts"]
+        if voice.usable and PROVIDERS[voice.chosen.provider].weights:
+            self.speaking().prewarm()
 
     def check(self, role: Role) -> None:
         """Makes each engine of the role once. Raises ValueError, OSError when the leading one cannot be made.
@@ -99,9 +104,11 @@ class EngineBuilder:
         return self._assembly.thinking(self._links("llm", make_thinking))
 
     def speaking(self) -> tts.TTS[Any]:
-        voice = self._assembly.speaking(self._links("tts", make_voice))
-        voice.capabilities.aligned_transcript = True  # those that tell no word times are given them: see piecewise.py
-        return voice
+        if self._voice is None:
+            self._voice = self._assembly.speaking(self._links("tts", make_voice))
+            # those that tell no word times are given them: see piecewise.py
+            self._voice.capabilities.aligned_transcript = True
+        return self._voice
 
     def realtime(self, **options: Any) -> llm.RealtimeModel | None:
         """The leading speech-to-speech model with these options of its plugin; None when none is usable."""

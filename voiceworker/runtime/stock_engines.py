@@ -188,7 +188,9 @@ def _rime_voice(name: ModelName, here: Surroundings) -> tts.TTS[Any]:
 
 
 def _piper(name: ModelName, here: Surroundings) -> tts.TTS[Any]:
-    engine: tts.TTS[Any] = plugin("piper").TTS(model=name.model, download_root=weights_folder("piper", here.settings))
+    speaker = int(name.voice) if name.voice.isdecimal() else name.voice or None
+    folder = weights_folder("piper", here.settings)
+    engine: tts.TTS[Any] = plugin("piper").TTS(voice=name.model, speaker=speaker, download_root=folder)
     return engine
 
 
