@@ -60,7 +60,7 @@ class Ear:
         """Stops what is being decoded; returns when the thread has ended."""
         for cancelled in self._wanted:
             cancelled.set()
-        await asyncio.to_thread(self._owner.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._owner.shutdown)
         self._loading = None
 
     def _load(self) -> Model:
