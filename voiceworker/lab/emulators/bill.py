@@ -20,7 +20,7 @@ class Account:
     failed_requests: int = 0
     "those that a fault refused, broke off or left without an end"
     audio_seconds: float = 0.0
-    "stt: received. tts: sent, in seconds of speech"
+    "stt: received; of a realtime transcription, what was committed. tts: sent, in seconds of speech"
     prompt_tokens: int = 0
     completion_tokens: int = 0
     "llm: produced until the client was seen to have left"

@@ -17,6 +17,8 @@ from voiceworker.lab.emulators.provider import Provider, api_key_of
 from voiceworker.lab.emulators.recorded import recorded, spoiled
 from voiceworker.lab.emulators.replies import Conversation, Replies, Reply
 from voiceworker.lab.emulators.responses_api import Responses
+from voiceworker.lab.emulators.transcription_session import TranscriptionSession
+from voiceworker.runtime.tasks import Tasks
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
@@ -30,8 +32,11 @@ class OpenAI:
         self._expectations = expectations
         self._responses = Responses(provider, lambda: self.replies)
 
+        self._tasks = Tasks()
+
     async def aclose(self) -> None:
         await self._responses.aclose()
+        await self._tasks.aclose()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -103,6 +108,15 @@ class OpenAI:
                 return broken if isinstance(broken, web.Response) else openai_error(broken)
             job.sent_first_byte()
             return await form.stream(http, recording) if form.streams else form.answer(recording)
+
+    async def transcribe_stream(self, http: web.Request) -> web.StreamResponse:
+        """GET /v1/realtime?intent=transcription, an upgrade."""
+        if not api_key_of(http):
+            return openai_error(401, "You didn't provide an API key.")
+        async with self._provider.serving("stt", http) as job:
+            if (status := job.refuse()) is not None:
+                return openai_error(status, headers=job.refusal_headers())
+            return await TranscriptionSession(self._provider, job, self._expectations, self._tasks).run()
 
 
 async def _json_of(http: web.Request) -> dict[str, Any] | None:

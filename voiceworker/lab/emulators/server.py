@@ -48,6 +48,7 @@ class ProviderEmulators:
         self._openai = OpenAI(self._provider, self._expectations, replies or Sentences(seed=seed))
         self.realtime = Realtime(self._provider, self._expectations, lambda: self.replies)
         "the realtime sessions, and what befalls them"
+        self.realtime.transcription = self._openai.transcribe_stream
         self.wire = WireLog()
         "what was said over the wire, when that is asked for"
         self._middlewares = [forgive_lost_clients, *([self.wire.middleware] if wire_log else [])]
