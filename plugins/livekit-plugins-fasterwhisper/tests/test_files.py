@@ -126,6 +126,14 @@ def test_a_model_of_ones_own_is_found_by_its_folder(models_folder: Path, tmp_pat
     assert files.languages("ours/studio", tmp_path) == {"en", "de"}
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"added_tokens": [1]}'])
+def test_a_broken_tokenizer_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "tokenizer.json").write_text(text)
+    with pytest.raises(fasterwhisper.ModelError, match=r"broken/tokenizer\.json is no tokenizer"):
+        files.languages("broken", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b/c", "/etc", "a b", "x/.."])
 def test_a_name_cannot_lead_elsewhere(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no model's name"):

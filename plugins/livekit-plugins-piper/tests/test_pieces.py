@@ -8,7 +8,7 @@ pytest.importorskip("piper", reason="piper-tts is not installed", exc_type=Impor
 
 from livekit.plugins.piper.pieces import LONGEST_PIECE, PieceCutter
 
-texts = st.text(alphabet=st.one_of(st.sampled_from("abc .,!?\n"), st.characters()), max_size=80)
+texts = st.text(alphabet=st.one_of(st.sampled_from("abc .,!?\n"), st.characters(codec="utf-8")), max_size=80)
 
 
 def pieces(*parts: str) -> list[str]:
@@ -61,3 +61,7 @@ def test_nothing_is_lost(parts: list[str]) -> None:
     cut = pieces(*parts)
     assert "".join(cut) == "".join(parts)
     assert all(len(piece) > 0 for piece in cut)
+
+
+def test_half_a_character_is_no_error() -> None:
+    assert pieces("so\ud800", " it is") == ["so\ufffd it is"]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import faster_whisper
 
+from .model import ModelError
+
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _REQUIRED = ("config.json", "model.bin", "tokenizer.json")
 _VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
@@ -67,11 +69,15 @@ def download(model: str, folder: Path) -> Path:
 
 
 def languages(model: str, folder: Path) -> frozenset[str]:
-    """Those that a model which is there was made for, as codes of two or three letters."""
+    """Those that a model which is there was made for, as codes of two or three letters. Raises ModelError."""
     if model.endswith(".en"):
         return frozenset({"en"})
-    added = json.loads((model_folder(model, folder) / "tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
-    tokens = (_LANGUAGE_TOKEN.fullmatch(token["content"]) for token in added)
+    path = model_folder(model, folder) / "tokenizer.json"
+    try:
+        added = json.loads(path.read_text(encoding="utf-8"))["added_tokens"]
+        tokens = [_LANGUAGE_TOKEN.fullmatch(token["content"]) for token in added]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is no tokenizer: {error!r}") from error
     return frozenset(match[1] for match in tokens if match) or frozenset({"en"})
 
 

@@ -23,7 +23,7 @@ _REPETITIVE = 2.4
 "compression ratio of a text that goes round in circles; Whisper's own threshold"
 
 
-class ModelError(RuntimeError):
+class ModelError(OSError):
     """The files are no model that can be loaded, or it failed on audio."""
 
 

@@ -34,7 +34,7 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
     sharpens the hearing. `vad` finds where speech begins and ends.
 
     Raises ValueError for an unknown model or a language that it does not know, MissingModelError when files are
-    missing.
+    missing, ModelError when they are broken.
     """
 
     def __init__(

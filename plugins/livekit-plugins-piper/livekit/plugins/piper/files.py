@@ -52,7 +52,7 @@ def download(voice: str, folder: Path) -> Path:
     """Fetches what is missing of a voice by Piper's own code, and gives its ONNX file; blocks for a minute.
 
     Nothing appears before it is whole and can be loaded. Raises ValueError for an impossible name, OSError when the
-    voice does not exist, or cannot be fetched or written, VoiceError for one that cannot speak here.
+    voice does not exist, cannot be fetched or written, or cannot speak here.
     """
     if not missing_files(voice, folder):
         return model_path(voice, folder)

@@ -14,9 +14,12 @@ LONGEST_PIECE = 400
 
 _CLAUSE_END = re.compile(r"""[,;:–—]["'”’)\]]*(?=\s)""")
 
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"half a character, which the tokenizer does not take"
+
 
 class PieceCutter:
-    """Text in pieces of any size in, pieces to be spoken out; all of them joined are the input.
+    """Text in parts of any size in, pieces to be spoken out; all of them joined are the input.
 
     A sentence leaves when the next one begins, since "Dr." may yet be followed by a name; the first clause at once.
     """
@@ -27,7 +30,7 @@ class PieceCutter:
         self._sentences = tokenize.blingfire.SentenceTokenizer(min_sentence_len=SHORTEST_PIECE, retain_format=True)
 
     def push(self, text: str) -> list[str]:
-        self._pending += text
+        self._pending += _LONE_SURROGATE.sub("\ufffd", text)
         pieces = []
         while (end := self._end()) is not None:
             pieces.append(self._pending[:end])

@@ -23,7 +23,7 @@ _FIRST_PICTURE = "\u2190"
 "symbols from the arrows on are pictures and emoji, whose names nobody wants to hear"
 
 
-class VoiceError(RuntimeError):
+class VoiceError(OSError):
     """The files are no voice that can speak here, or it failed on a text."""
 
 
