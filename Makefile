@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/uv/bin/uv
 UV_VERSION := 0.13.8
-PLUGINS := espeak fasterwhisper pocketsphinx script
+PLUGINS := espeak fasterwhisper piper pocketsphinx script
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

@@ -201,3 +201,8 @@ def test_the_files_that_are_looked_for_are_those_that_the_plugin_needs(tmp_path:
         theirs = set(fasterwhisper.missing_files(name, weights_folder("whisper", settings(tmp_path))))
         assert {path.name for path in theirs - ours} == {"vocabulary.json"}  # or .txt, so it is not asked for by name
         assert ours < theirs
+
+
+def test_piper_looks_for_the_same_files(tmp_path: Path) -> None:
+    ours = weights_of(ModelName("piper", "en_GB-cori-medium"), settings(tmp_path))
+    assert plugin("piper").missing_files("en_GB-cori-medium", weights_folder("piper", settings(tmp_path))) == ours
