@@ -35,6 +35,8 @@ def test_every_route_is_described_with_a_summary_and_an_example_or_schema(docume
         "/v1/realtime/sessions",
         "/v1/realtime/sessions/{session_id}",
         "/v1/realtime/sessions/{session_id}/transcript",
+        "/v1/realtime/sessions/{session_id}/usage",
+        "/v1/usage",
         "/v1/agents",
         "/livez",
         "/readyz",

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from voiceworker.api import problems
 from voiceworker.api.authentication import Authentication, PagePass, is_loopback
+from voiceworker.api.budgets import BudgetCheck
 from voiceworker.api.documentation import describe, documentation_routes
 from voiceworker.api.edge import AnswerHeaders, CountedRequests, LoopbackHostOnly
 from voiceworker.api.metrics import Metrics
@@ -22,9 +23,12 @@ from voiceworker.api.reception import Reception
 from voiceworker.api.rooms import Rooms
 from voiceworker.api.session_routes import session_routes
 from voiceworker.api.status_routes import Health, metrics_routes, status_routes
+from voiceworker.api.usage_routes import usage_routes
 from voiceworker.api.watchdog import Watchdog
 from voiceworker.config import AgentCatalog, Settings
+from voiceworker.prices import load_prices
 from voiceworker.records import Records
+from voiceworker.records.budgets import BudgetDesk
 
 
 def create_app(
@@ -37,6 +41,8 @@ def create_app(
 ) -> FastAPI:
     """The application. `records` and `rooms` stay the caller's, to be closed by him after the application.
 
+    Raises ConfigError when the table of prices cannot be read.
+
     `clock` is the real time, aware: sessions are measured by it.
     """
     on_loopback = is_loopback(settings.api_host)
@@ -44,7 +50,9 @@ def create_app(
     limiter = RateLimiter(rate_limits or RateLimits())
     page = PagePass(settings.api_port) if on_loopback else None
     authentication = Authentication(records.keys, limiter, page)
-    reception = Reception(settings, records, rooms, catalog, clock)
+    prices = load_prices(settings.prices_file)
+    desk = BudgetDesk(records.usage, records.keys, prices, settings.budget_currency, settings.budget_per_day)
+    reception = Reception(settings, records, rooms, catalog, clock, BudgetCheck(desk))
     watchdog = Watchdog(records, rooms, metrics, clock)
 
     @contextlib.asynccontextmanager
@@ -65,6 +73,7 @@ def create_app(
     health = Health(records, rooms, clock)
     routers = [
         session_routes(reception, records, authentication, limiter),
+        usage_routes(reception, records, authentication, clock),
         status_routes(health, catalog, settings.default_agent, authentication),
         metrics_routes(metrics, records, clock, None if on_loopback else authentication),
         documentation_routes(),

@@ -43,6 +43,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "unknown_agent": (422, "No such agent"),
     "idempotency_mismatch": (422, "The key was used for another request"),
     "rate_limited": (429, "Too many requests"),
+    "budget_spent": (429, "The budget of the day is spent"),
     "internal_error": (500, "The server made a mistake"),
     "no_worker": (503, "No worker is running"),
     "no_free_slot": (503, "Every agent is in a call"),

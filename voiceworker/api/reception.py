@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from voiceworker.api.authentication import Client
+from voiceworker.api.budgets import BudgetCheck
 from voiceworker.api.problems import Problem
 from voiceworker.api.rooms import Rooms, SfuUnreachable
 from voiceworker.api.schema import CreatedSession, CreateSession
@@ -52,12 +53,14 @@ class Reception:
         rooms: Rooms,
         catalog: AgentCatalog,
         clock: Callable[[], datetime],
+        budgets: BudgetCheck,
     ) -> None:
         self._settings = settings
         self._records = records
         self._rooms = rooms
         self._catalog = catalog
         self._clock = clock
+        self._budgets = budgets
 
     async def create(self, client: Client, wish: CreateSession, key: IdempotencyKey | None) -> CreatedSession:
         if key is None:
@@ -93,6 +96,7 @@ class Reception:
 
     async def _begin(self, client: Client, wish: CreateSession) -> Session:
         definition = await asyncio.to_thread(self._agent, wish)
+        await asyncio.to_thread(self._budgets.check, client, definition, self._clock())
         session = await self._draft(client, wish, definition)
         match await asyncio.to_thread(self._records.admission.admit, session):
             case Admission.NO_WORKER:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from voiceworker.records import Role, SessionStatus
+from voiceworker.records import GroupBy, Role, SessionStatus
 
 MAX_BODY_BYTES = 16 * 1024
 _MAX_METADATA_DEPTH = 8
@@ -213,6 +213,58 @@ class TranscriptEntry(BaseModel):
 class Transcript(BaseModel):
     session: str
     lines: list[TranscriptEntry]
+
+
+class Quantities(BaseModel):
+    """What was used, in all the units a provider may bill."""
+
+    audio_seconds: float = Field(description="Of audio sent for recognition.")
+    input_tokens: int = Field(description="Of text, cached ones included.")
+    cached_input_tokens: int
+    output_tokens: int
+    audio_input_tokens: int = Field(description="Of sound, cached ones included.")
+    cached_audio_input_tokens: int
+    audio_output_tokens: int
+    characters: int = Field(description="Sent to be spoken, heard or not.")
+
+
+_COST = Field(description="A decimal number as text, of what has a known price.")
+_ESTIMATED = Field(description="A part was cut off before its provider told the figures.")
+_UNPRICED = Field(description="Models whose price is not known; their cost is not in it.")
+
+
+class UsageEntry(Quantities):
+    turn: int = Field(description="0: before the caller's first.")
+    role: str = Field(description="`stt`, `llm`, `tts` or `realtime`.")
+    model: str
+    cost: str | None = Field(description="A decimal number as text; null: the model's price is not known.")
+    currency: str
+    estimated: bool = _ESTIMATED
+
+
+class SessionUsage(BaseModel):
+    session: str
+    cost: str = _COST
+    currency: str = Field(description="Empty while nothing was used.")
+    estimated: bool = _ESTIMATED
+    unpriced: list[str] = _UNPRICED
+    turns: list[UsageEntry]
+
+
+class UsageGroup(Quantities):
+    group: str = Field(description="The day, agent, key (its id, empty: no key asked) or model.")
+    sessions: int
+    cost: str = _COST
+    currency: str
+    estimated: bool = _ESTIMATED
+    unpriced: list[str] = _UNPRICED
+
+
+class UsageReport(BaseModel):
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
+    group_by: GroupBy
+    groups: list[UsageGroup] = Field(description="In their order.")
 
 
 class AgentEntry(BaseModel):

@@ -95,7 +95,7 @@ def session_routes(
                 *_ALWAYS,
                 *("not_json", "invalid_header", "body_too_large", "body_too_slow", "invalid_request", "unknown_agent"),
                 *("idempotency_in_flight", "idempotency_mismatch", "session_over", "room_in_use"),
-                *("no_worker", "no_free_slot", "sfu_unreachable"),
+                *("budget_spent", "no_worker", "no_free_slot", "sfu_unreachable"),
             ),
         },
         openapi_extra={
