@@ -81,7 +81,8 @@ async def test_a_changed_file_serves_the_next_call_and_a_broken_one_does_not(
 ) -> None:
     async with call(own_stack) as (first, said_to_the_first):
         await until(lambda: said_to_the_first)
-        await first.local_participant.send_text("what is your address", topic="lk.chat")  # nobody asks whether he is there
+        # or he would be asked whether he is still there
+        await first.local_participant.send_text("what is your address", topic="lk.chat")
         await until(lambda: "Willow Lane" in said_to_the_first[-1])
         write(agents, "Hello, this is the second version.")
         assert await greeting(own_stack) == "Hello, this is the second version."
