@@ -53,6 +53,15 @@ def test_a_lost_word_is_wrong_and_a_reply_that_was_over_is_not_judged() -> None:
     assert judged("backchannel", (3, 8000), (10, 0)).right is None
 
 
+def test_what_the_machine_or_the_emulated_recogniser_spoilt_is_not_judged_and_is_counted() -> None:
+    events = [judged("backchannel", (20, 8000), whole=False) for _ in range(3)]
+    events[0].held_up, events[1].unheard = 0.3, True
+    assert [event.right for event in events] == [None, None, False]
+    notes = " ".join(report(events, {}).notes)
+    assert "1 sounds not judged: the emulated recogniser" in notes
+    assert "1 sounds not judged: this machine" in notes
+
+
 def test_the_table_has_a_row_for_each_kind_and_all_together() -> None:
     events = [
         judged("backchannel", (20, 8000)),

@@ -97,6 +97,8 @@ class Line:
         "when the agent's track was there"
         self.latest_frame_seconds = 0.0
         "how late the microphone has been at the worst: a bench that is held up measures itself"
+        self._late_frames: list[tuple[float, float]] = []
+        "when, and how late"
 
     async def __aenter__(self) -> Self:
         self._room.on("track_subscribed", self._track_subscribed)
@@ -147,12 +149,18 @@ class Line:
         await said.over.wait()
         return said
 
+    def held_up_since(self, moment: float) -> float:
+        """How late the microphone has been at the worst since then, seconds."""
+        return max((late for when, late in self._late_frames if when >= moment), default=0.0)
+
     async def _speak(self) -> None:
         due = time.perf_counter()
         while True:
             due += FRAME_SECONDS
             now = time.perf_counter()
             self.latest_frame_seconds = max(self.latest_frame_seconds, now - due)
+            if now - due > FRAME_SECONDS:
+                self._late_frames.append((now, now - due))
             if now - due > _CATCH_UP_SECONDS:
                 due = now
             await asyncio.sleep(max(0.0, due - now))

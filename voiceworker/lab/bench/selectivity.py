@@ -30,6 +30,8 @@ _NEXT_AFTER = 2.2
 "seconds of undisturbed reply before an event, and between two of them"
 _ENOUGH_LEFT_SECONDS = 4.0
 _CALL_EVENTS = 24
+_LONGEST_HOLD_UP_SECONDS = 0.06
+"of the bench's own frames: beyond it, sound is missing on the way to either side, and nothing can be said"
 
 
 @dataclass(slots=True)
@@ -54,11 +56,15 @@ class Event:
     "no word of the reply around it was lost or said twice"
     heard: str = ""
     "the words from a second before it to nearly a second after it"
+    held_up: float = 0.0
+    "how late the bench's own frames were meanwhile"
+    unheard: bool = False
+    "the emulated recogniser did not find its words in what it received"
 
     @property
     def right(self) -> bool | None:
         """Whether the agent did what a person would have done; None when it cannot be said."""
-        if not self.disturbed:
+        if not self.disturbed or self.unheard or self.held_up > _LONGEST_HOLD_UP_SECONDS:
             return None
         if self.kind == "interruption":
             return self.stopped is not None and self.stopped <= YIELD_SECONDS
@@ -72,7 +78,7 @@ async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
     """Makes the sound now, while the agent talks, and watches for two seconds after its end."""
     line, ear = seat.line, seat.ear
     samples = await asyncio.to_thread(samples_of, speech)
-    before_at = time.perf_counter()
+    before_at, unheard_before = time.perf_counter(), len(rig.emulators.unheard)
     level = ear.level(before_at - 1.0, before_at)
     said = seat.begin(speech, samples)
     await said.over.wait()
@@ -82,6 +88,8 @@ async def disturb(rig: Rig, seat: Seat, event: Event, speech: Speech) -> None:
     text = rig.emulators.chats(seat.name)[-1].text
     around = await asyncio.to_thread(heard_text, ear.between(said.started_at - 1.0, said.ended_at + 0.9))
     event.whole, event.heard = is_whole(around, words_of(text)), " ".join(around.words)
+    event.held_up = line.held_up_since(before_at)
+    event.unheard = speech in rig.emulators.unheard[unheard_before:]
 
 
 def judge(ear: Ear, event: Event, started: float, ended: float, level: float) -> None:
@@ -177,6 +185,10 @@ def report(events: Sequence[Event], settings: dict[str, Any]) -> Report:
     for arm in (*arms, "") if len(arms) > 1 else arms:
         found.lines += _arm_lines([event for event in events if arm in ("", event.arm)], arm or "all arms")
     found.notes += [_note(events, system) for system in dict.fromkeys(event.system for event in events)]
+    if unheard := sum(event.unheard for event in events):
+        found.notes.append(f"{unheard} sounds not judged: the emulated recogniser did not find their words")
+    if held_up := sum(event.held_up > _LONGEST_HOLD_UP_SECONDS for event in events):
+        found.notes.append(f"{held_up} sounds not judged: this machine held the bench up while they were made")
     return found
 
 
