@@ -1,0 +1,73 @@
+"""The agents of a folder, read again when their files change."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+
+from voiceworker.config.agent_file import AgentCheck, load_agent
+from voiceworker.config.definition import AgentDefinition
+from voiceworker.config.terms import ConfigError
+
+logger = logging.getLogger("voiceworker.config")
+
+
+class AgentCatalog:
+    """The agents of a folder. A changed file serves the next session; a broken one leaves the last good in force."""
+
+    def __init__(self, directory: Path, check: AgentCheck | None = None, last_good: Path | None = None) -> None:
+        """`last_good`: a folder for copies of good files, so that a process that starts later has them as well."""
+        self._directory = directory
+        self._check = check
+        self._last_good = last_good
+        self._seen: dict[str, tuple[float, AgentDefinition | None]] = {}
+        "name -> when its file was changed last, and the newest good version"
+        self.problems: dict[str, str] = {}
+        "name -> why its file is refused at present"
+
+    def names(self) -> list[str]:
+        """The names of all agents whose file is, or has been, good; sorted."""
+        present = sorted(path.stem for path in self._directory.glob("*.yaml"))
+        return [name for name in present if self.get(name) is not None]
+
+    def get(self, name: str) -> AgentDefinition | None:
+        """The newest good version, or None when there is none. Reads the file again only when it has changed."""
+        if not re.match(r"^[a-z][a-z0-9_-]{0,40}$", name):
+            return None
+        path = self._directory / f"{name}.yaml"
+        try:
+            changed_at = path.stat().st_mtime
+        except OSError:
+            return None
+        seen_at, good = self._seen.get(name, (None, None))
+        if seen_at == changed_at:
+            return good
+        try:
+            good = load_agent(path, self._check)
+            self.problems.pop(name, None)
+            self._keep(path)
+        except ConfigError as error:
+            self.problems[name] = str(error)
+            good = good or self._kept(path.name)
+            logger.error("%s; %s", error, "its last good version goes on" if good else "it answers no calls")
+        self._seen[name] = (changed_at, good)
+        return good
+
+    def _keep(self, path: Path) -> None:
+        if self._last_good is None:
+            return
+        self._last_good.mkdir(parents=True, exist_ok=True)
+        fresh = self._last_good / f"{path.name}.{os.getpid()}"
+        shutil.copyfile(path, fresh)
+        fresh.replace(self._last_good / path.name)
+
+    def _kept(self, file_name: str) -> AgentDefinition | None:
+        if self._last_good is None:
+            return None
+        try:
+            return load_agent(self._last_good / file_name, self._check)
+        except ConfigError:
+            return None
