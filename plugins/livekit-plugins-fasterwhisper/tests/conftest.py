@@ -143,7 +143,12 @@ async def engine(models_folder: Path) -> AsyncIterator[Callable[..., STT]]:
     made: list[STT] = []
 
     def make(**options: object) -> STT:
-        arguments: dict[str, object] = {"model": "tiny.en", "download_root": models_folder, "device": "cpu"}
+        arguments: dict[str, object] = {
+            "model": "tiny.en",
+            "download_root": models_folder,
+            "device": "cpu",
+            "threads": 1,
+        }
         made.append(STT(**(arguments | options)))  # type: ignore[arg-type]
         return made[-1]
 

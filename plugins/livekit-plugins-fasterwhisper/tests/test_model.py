@@ -13,7 +13,7 @@ from livekit.plugins.fasterwhisper.model import Abandoned, Model, ModelError, Mo
 
 Build = Callable[..., Path]
 AUDIO = np.zeros(2 * 16000, np.float32)
-CPU = ModelSettings(device="cpu")
+CPU = ModelSettings(device="cpu", threads=1)
 
 
 class Checked(threading.Event):

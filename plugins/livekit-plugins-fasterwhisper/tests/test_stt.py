@@ -87,6 +87,16 @@ async def test_a_flush_ends_the_utterance(engine: Engine, speech: Speech) -> Non
     assert texts(events) == ["Hello there."] * 2
 
 
+async def test_a_speech_without_end_is_given_in_parts(engine: Engine, speech: Speech) -> None:
+    endless = np.concatenate([sentence[4000:-4000] for sentence in speech.values()])[: 16000 * 40]
+    async with engine(vad=inference.VAD(min_silence_duration=5)).stream() as stream:
+        events = await heard(stream, SILENCE, endless, SILENCE)
+    assert texts(events) == ["Hello there."] * 2
+    first, second = (event.alternatives[0] for event in events if event.type == SpeechEventType.FINAL_TRANSCRIPT)
+    assert second.start_time - first.start_time == pytest.approx(28, abs=0.1)
+    assert [event.type for event in events].count(SpeechEventType.START_OF_SPEECH) == 1
+
+
 async def test_other_rates_and_channels_are_understood(engine: Engine, speech: Speech) -> None:
     stereo = np.repeat(np.repeat(np.concatenate([SILENCE, speech[YES], SILENCE]), 3), 2)
     stt = engine()

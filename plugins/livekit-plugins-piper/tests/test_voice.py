@@ -42,6 +42,7 @@ def test_phonemes_in_brackets_are_read_out_and_not_obeyed(voice: Voice) -> None:
         ("It costs $45 & 20 °C", "It costs $45 & 20 °C"),
         ("fine 👍🏽 ok ✓", "fine    ok  "),
         ("a\x00b\x1b[0m\nc", "a b [0m c"),
+        ("co\u00adoperate 👩\u200d🚀 می\u200cخواهم", "cooperate    می\u200cخواهم"),
         ("naïve café — “yes”", "naïve café — “yes”"),
     ],
 )

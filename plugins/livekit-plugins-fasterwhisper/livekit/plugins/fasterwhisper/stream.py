@@ -188,6 +188,8 @@ class RecognizeStream(stt.RecognizeStream):
     async def _whole(self, utterance: _Utterance) -> Transcript:
         """The transcript of all that was said, from a decoding that covers it already, or a new one."""
         utterance.ended = True
+        if utterance.voice_until <= 0:  # of silence Whisper makes words
+            return Transcript("", self._language or "en")
         decoding = utterance.decoding
         if decoding is None or not pace.covers(utterance.heard):
             decoding = await self._decode(utterance)

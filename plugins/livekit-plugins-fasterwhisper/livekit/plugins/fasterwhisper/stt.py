@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,9 @@ from .audio import to_pcm
 from .ear import Ear
 from .model import ModelError, ModelSettings
 from .stream import RecognizeStream, speech_data
+
+_WHISPERS_OWN = {"nb": "no", "fil": "tl", "jv": "jw"}
+"codes of languages that Whisper calls otherwise"
 
 
 class STT(stt.STT[Literal["metrics_collected", "error"]]):
@@ -97,7 +101,7 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         conn_options: APIConnectOptions,
     ) -> stt.SpeechEvent:
         """The whole buffer as one utterance; `alternatives` is empty when nothing was said."""
-        pcm = to_pcm(buffer)
+        pcm = await asyncio.to_thread(to_pcm, buffer)
         try:
             transcript = await self._ear.hear(pcm, language=self._chosen(language), prompt=self._prompt)
         except ModelError as error:
@@ -119,6 +123,7 @@ class STT(stt.STT[Literal["metrics_collected", "error"]]):
         if not language:
             return None if len(self._languages) > 1 else next(iter(self._languages))
         code = LanguageCode(language).language
+        code = _WHISPERS_OWN.get(code, code)
         if code not in self._languages:
             known = ", ".join(sorted(self._languages))
             raise ValueError(

@@ -22,6 +22,9 @@ _BRACKETS = re.compile(r"\[(?=\[)")
 _FIRST_PICTURE = "\u2190"
 "symbols from the arrows on are pictures and emoji, whose names nobody wants to hear"
 
+_NON_JOINER = "\u200c"
+"the one of the invisible characters that belongs to words: in Persian"
+
 
 class VoiceError(OSError):
     """The files are no voice that can speak here, or it failed on a text."""
@@ -126,14 +129,16 @@ class Voice:
 
 def plain(text: str) -> str:
     """The text without what would be obeyed instead of spoken, and without pictures and control characters."""
-    shown = "".join(" " if _is_unspoken(character) else character for character in text)
-    return _BRACKETS.sub("[ ", shown)
+    return _BRACKETS.sub("[ ", "".join(map(_spoken, text)))
 
 
 def is_speakable(text: str) -> bool:
     return any(character.isalnum() or unicodedata.category(character) in ("Sc", "Sm") for character in text)
 
 
-def _is_unspoken(character: str) -> bool:
+def _spoken(character: str) -> str:
     category = unicodedata.category(character)
-    return category[0] == "C" or (category in ("So", "Sk", "Mn") and character >= _FIRST_PICTURE)
+    if category == "Cf":
+        return character if character == _NON_JOINER else ""
+    is_picture = category in ("So", "Sk", "Mn") and character >= _FIRST_PICTURE
+    return " " if is_picture or category[0] == "C" else character
