@@ -158,3 +158,23 @@ def test_the_longest_duration_counts_from_the_join(seconds: float) -> None:
     attendance.caller_joined(100)
     attendance.agent_busy(101, busy=True)
     assert attendance.deadline() == 100 + seconds
+
+
+def test_who_is_dismissed_is_told_goodbye_first() -> None:
+    dismissed: Step = (5, lambda a, now: a.dismiss("budget_spent", now))
+    assert play([(1, joined), dismissed, (6, words), (9, said)], until=60) == [
+        (5, SayGoodbye("budget_spent")),
+        (9, EndCall("budget_spent")),
+    ]
+
+
+def test_who_is_dismissed_while_nobody_is_there_hears_no_goodbye() -> None:
+    dismissed: Step = (5, lambda a, now: a.dismiss("budget_spent", now))
+    assert play([dismissed], until=60) == [(5, EndCall("budget_spent"))]
+    assert play([(1, joined), (2, left), dismissed], until=60) == [(5, EndCall("budget_spent"))]
+
+
+def test_a_farewell_that_is_being_said_is_the_last_one() -> None:
+    dismissed: Step = (601.5, lambda a, now: a.dismiss("budget_spent", now))
+    steps: list[Step] = [(1, joined), (2, busy), dismissed, (603, said)]
+    assert play(steps, until=700) == [(601, SayGoodbye("time_limit")), (603, EndCall("time_limit"))]

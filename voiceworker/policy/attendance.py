@@ -17,6 +17,7 @@ EndReason = Literal[
     "caller_never_joined",
     "agent_hung_up",
     "time_limit",
+    "budget_spent",
     "room_closed",
     "worker_shutdown",
     "error",
@@ -81,6 +82,7 @@ class Attendance:
         "when sound first began after the last words of either side"
         self._agent_busy = False
         self._asked = False
+        self._dismissed: EndReason | None = None
         self._reason: EndReason = "caller_never_joined"
 
     # --- what happens ---
@@ -125,6 +127,13 @@ class Attendance:
             self._reason = reason
             self._enter(_Phase.ENDED, now)
 
+    def dismiss(self, reason: EndReason, now: float) -> None:
+        """It has to come to an end, but politely: the farewell of this reason is the next command."""
+        if self._phase is _Phase.PRESENT:
+            self._dismissed = reason
+        elif self._phase in (_Phase.WAITING, _Phase.AWAY):
+            self.end(reason, now)
+
     # --- what is to be done ---
 
     def due(self, now: float) -> list[Command]:
@@ -132,6 +141,8 @@ class Attendance:
         at = self.deadline()
         if self._phase is _Phase.ENDED:
             return [EndCall(self._reason)]
+        if self._phase is _Phase.PRESENT and self._dismissed is not None:
+            return [self._part(self._dismissed, now)]
         if at is None or now < at:
             return []
         if self._phase in (_Phase.WAITING, _Phase.AWAY, _Phase.PARTING):

@@ -50,18 +50,22 @@ class Totals:
 class Meter:
     """Of one call. The engines it gives out are ordinary ones; everything that goes through them is counted."""
 
-    def __init__(self, prices: PriceTable, currency: str, changed: Callable[[], None] | None = None) -> None:
-        """`changed` is called when something was counted; often. Raises UnknownCurrencyError."""
+    def __init__(self, prices: PriceTable, currency: str) -> None:
+        """Raises UnknownCurrencyError."""
         prices.convert(Decimal(0), currency, currency)
         self._prices = prices
         self._currency = currency
-        self._changed = changed or (lambda: None)
+        self._changed: Callable[[], None] = lambda: None
         self._settled: dict[_Key, Usage] = {}
         self._taken: dict[_Key, tuple[Usage, Decimal]] = {}
         self._open: dict[Request, None] = {}
         self._tokens: dict[str, TokenCounts] = {}
         self._speech: dict[str, SpeechCounts] = {}
         self.turn = 0
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """It is called when something was counted; often. Engines are made, and counted, before a call has them."""
+        self._changed = changed
 
     # --- engines ---
 
