@@ -89,6 +89,16 @@ def test_an_unknown_device_is_an_error_of_the_model(models_folder: Path) -> None
         Model(models_folder / "tiny.en", ModelSettings(device="abacus"))
 
 
+def test_the_beginning_is_written_as_the_whole() -> None:
+    words = tuple(Word(text, 0, 1, 0.9) for text in ("Hello", "there,", "you"))
+    whole = Transcript("Hello there, you", "en", words)
+    assert whole.beginning(2) == Transcript("Hello there,", "en", words[:2])
+    assert whole.beginning(0) == Transcript("", "en")
+    assert whole.beginning(3) is whole
+    chinese = tuple(Word(text, 0, 1, 0.9, space_before=False) for text in "你好吗")
+    assert Transcript("你好吗", "zh", chinese).beginning(2).text == "你好"
+
+
 def test_confidence_is_the_words_geometric_mean() -> None:
     words = (Word("move", 0, 0.3, 0.9), Word("it", 0.3, 0.4, 0.4))
     assert Transcript("move it", "en", words).confidence == pytest.approx(0.6)

@@ -53,6 +53,8 @@ class Word:
     end_seconds: float
     probability: float
     "0 to 1"
+    space_before: bool = True
+    "as it is written; in Chinese there is none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,14 @@ class Transcript:
         if not self.words or min(word.probability for word in self.words) <= 0:
             return 0.0
         return math.exp(sum(math.log(word.probability) for word in self.words) / len(self.words))
+
+    def beginning(self, count: int) -> Transcript:
+        """Its first words."""
+        if count >= len(self.words):
+            return self
+        words = self.words[:count]
+        text = "".join(f" {word.text}" if word.space_before else word.text for word in words).strip()
+        return Transcript(text, self.language, words)
 
 
 class _Steps(WhisperModel):  # type: ignore[misc]  # the library has no types
@@ -149,7 +159,7 @@ def _places(seconds: float, prompt: str) -> int:
 def _transcript(segments: Iterable[Any], steps: _Steps) -> Transcript:
     kept = [segment for segment in segments if segment.compression_ratio <= _REPETITIVE]
     words = tuple(
-        Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
+        Word(word.word.strip(), float(word.start), float(word.end), float(word.probability), word.word.startswith(" "))
         for segment in kept
         for word in segment.words or ()
         if word.word.strip()

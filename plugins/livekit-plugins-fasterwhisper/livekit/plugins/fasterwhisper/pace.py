@@ -38,11 +38,15 @@ def covers(heard: Heard) -> bool:
     return heard.decoded_until > 0 and heard.decoded_until >= heard.voice_until
 
 
+def is_pause(heard: Heard) -> bool:
+    return heard.until - heard.voice_until >= PAUSE_SECONDS
+
+
 def is_due(heard: Heard, cost_seconds: float | None) -> bool:
     """Whether to decode now, in place of a decoding that still runs. `cost_seconds`: what the last one took."""
     if covers(heard):
         return False
-    if heard.until - heard.voice_until >= PAUSE_SECONDS:
+    if is_pause(heard):
         return True
     if heard.running or cost_seconds is None or cost_seconds > QUICK_SECONDS:
         return False

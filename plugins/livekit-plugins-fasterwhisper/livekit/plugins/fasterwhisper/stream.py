@@ -13,6 +13,7 @@ from livekit.agents import vad as voice_activity
 from livekit.agents.types import TimedString
 
 from . import pace
+from .agreement import agreed
 from .audio import SAMPLE_RATE, mono, seconds_of
 from .ear import Ear
 from .model import ModelError, Transcript
@@ -57,6 +58,8 @@ class _Utterance:
     voice_until: float = 0.0
     decoded_until: float = 0.0
     decoding: asyncio.Task[Transcript] | None = None
+    words: tuple[str, ...] = ()
+    "of the last decoding"
     shown: str = ""
     "what an interim result has told of it"
     ended: bool = False
@@ -174,15 +177,18 @@ class RecognizeStream(stt.RecognizeStream):
             await utterance.decoding  # it may have failed
         await _stop(utterance)
         utterance.decoded_until = seconds_of(utterance.pcm)
-        decoding = self._decoding(utterance, bytes(utterance.pcm))
+        decoding = self._decoding(utterance, bytes(utterance.pcm), whole_words=pace.is_pause(utterance.heard))
         utterance.decoding = asyncio.create_task(decoding, name="fasterwhisper.decode")  # noqa: TID251
         return utterance.decoding
 
-    async def _decoding(self, utterance: _Utterance, pcm: bytes) -> Transcript:
+    async def _decoding(self, utterance: _Utterance, pcm: bytes, *, whole_words: bool) -> Transcript:
         transcript = await self._ear.hear(pcm, language=self._language, prompt=self._prompt)
-        if not utterance.ended and transcript.text != utterance.shown:
-            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, transcript, utterance)
-            utterance.shown = transcript.text
+        words = tuple(word.text for word in transcript.words)
+        sure = transcript if whole_words else transcript.beginning(agreed(utterance.words, words))
+        utterance.words = words
+        if not utterance.ended and sure.text != utterance.shown:
+            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, sure, utterance)
+            utterance.shown = sure.text
         return transcript
 
     async def _whole(self, utterance: _Utterance) -> Transcript:
