@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from voiceworker.api.metrics import Metrics
 from voiceworker.policy.latency import PARTS
-from voiceworker.records import Outcome, Overlap, Session, SessionStatus, Turn
+from voiceworker.policy.pricing import Usage
+from voiceworker.records import Entry, Outcome, Overlap, Session, SessionStatus, Turn
 
 if TYPE_CHECKING:
     from tests.api.conftest import House, HouseBuilder
@@ -117,3 +119,19 @@ async def test_an_api_that_starts_without_its_records_counts_once_they_are_back(
     begin_call(house)
     answer(house, 1, transit=100)
     assert samples(metrics.render(house.records, house.clock()))[f"{FIRST_AUDIO}_count"] == 1
+
+
+def spend(house: House, cost: str) -> None:
+    usage = Usage("llm", "openai/gpt-4.1-mini", input_tokens=1)
+    house.records.usage.enter("ses_1", [Entry(1, usage, Decimal(cost), "USD")], house.clock())
+
+
+async def test_what_the_models_cost_is_counted_and_never_falls(house: House) -> None:
+    counter = 'voiceworker_cost_total{currency="USD",model="openai/gpt-4.1-mini",role="llm"}'
+    begin_call(house)
+    assert counter not in await scraped(house)
+    seen = []
+    for cost in ("0.5", "0.25", "-0.5", "0.75"):
+        spend(house, cost)
+        seen.append((await scraped(house))[counter])
+    assert seen == [0.5, 0.75, 0.75, 1.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
+from decimal import Decimal
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -41,10 +42,12 @@ class Metrics:
         self._capacity = Gauge("voiceworker_capacity", "Calls the workers can hold.", registry=self._registry)
 
         self._turns = TurnMetrics(self._registry)
+        self._costs = CostMetrics(self._registry)
 
     def count_from_now(self, records: Records) -> None:
-        """Turns that were recorded before are not counted, as counts begin with the process."""
+        """What was recorded before is not counted, as counts begin with the process."""
         self._turns.begin(records)
+        self._costs.begin(records)
 
     def render(self, records: Records, now: datetime) -> bytes:
         """The text format; what stands in the records is read for it."""
@@ -55,6 +58,7 @@ class Metrics:
         self._free_slots.set(sum(worker.free_slots for worker in live))
         self._capacity.set(sum(worker.capacity for worker in live))
         self._turns.count_new(records)
+        self._costs.count_new(records)
         return generate_latest(self._registry)
 
 
@@ -113,3 +117,39 @@ class TurnMetrics:
                     self._interruptions.inc()
                 else:
                     self._restores.labels(overlap.reason or "").inc()
+
+
+class CostMetrics:
+    """What the models of all calls cost, counted from the records, each entry once."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._cost = Counter(
+            "voiceworker_cost",
+            "What the models cost, in the currency of the label.",
+            ["role", "model", "currency"],
+            registry=registry,
+        )
+        self._position: int | None = None
+        "None until the records have told it"
+        self._owing: dict[tuple[str, str, str], Decimal] = {}
+        "what an entry took back; a counter never falls, so it is set against what comes next"
+        self._one_at_a_time = threading.Lock()
+
+    def begin(self, records: Records) -> None:
+        try:
+            self._position = records.usage.position()
+        except SQLAlchemyError:
+            self._position = None  # the first scrape that finds the records begins
+
+    def count_new(self, records: Records) -> None:
+        with self._one_at_a_time:
+            if self._position is None:
+                self._position = records.usage.position()
+                return
+            added = records.usage.added(self._position)
+            self._position = added.position
+            for labels, cost in added.by_model.items():
+                due = cost + self._owing.pop(labels, Decimal(0))
+                self._cost.labels(*labels).inc(float(max(due, Decimal(0))))
+                if due < 0:
+                    self._owing[labels] = due
