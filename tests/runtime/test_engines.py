@@ -54,7 +54,7 @@ def builder(directory: Path, assembly: Assembly | None = None, **models: list[st
 )
 async def test_each_recogniser_is_the_stock_plugins(text: str, kind: type, model: str, tmp_path: Path) -> None:
     engine = builder(tmp_path, stt=[text]).hearing()
-    assert type(engine) is kind
+    assert isinstance(engine, kind)
     assert engine.model == model
     await engine.aclose()
 

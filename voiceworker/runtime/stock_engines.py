@@ -8,6 +8,7 @@ from typing import Any
 
 from livekit.agents import inference, llm, stt, tts
 from livekit.plugins import deepgram, espeak, openai, pocketsphinx, script
+from openai import AsyncOpenAI
 
 from voiceworker.config import AgentDefinition, Settings
 from voiceworker.models import ModelName, endpoint_of, weights_folder
@@ -82,8 +83,23 @@ def _websocket(address: str) -> str:
     return address.replace("http", "ws", 1) if address.startswith("http") else address
 
 
+class _OpenAIHearing(openai.STT):
+    """The stock recogniser, which leaves the client that it makes open: it is given one, and that is closed."""
+
+    def __init__(self, client: AsyncOpenAI, **options: Any) -> None:
+        super().__init__(client=client, **options)
+        self._own_client = client
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._own_client.close()
+
+
 def _openai_hearing(name: ModelName, here: Surroundings) -> stt.STT[Any]:
-    return openai.STT(language=here.definition.language, **here.openai(name))
+    options = here.openai(name)
+    model = options.pop("model")
+    client = AsyncOpenAI(**options, max_retries=0)  # the plugin has its own, and a deadline for each request
+    return _OpenAIHearing(client, model=model, language=here.definition.language)
 
 
 def _elevenlabs_hearing(name: ModelName, here: Surroundings) -> stt.STT[Any]:
