@@ -161,9 +161,9 @@ def same(key: str, wanted: Any, value: Any) -> bool:
 
 def drawn_arm(rule: dict[str, Any], agent: str, call: dict[str, Any]) -> str:
     key = call["key"]
-    if rule.get("sticky") and dug(call["facts"], rule["sticky"]) is not None:
-        value = dug(call["facts"], rule["sticky"])
-        key = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    value = dug(call["facts"], rule.get("sticky", ""))
+    if isinstance(value, str | int | float):
+        key = value if isinstance(value, str) else json.dumps(value)
     scores: dict[str, float] = {}
     for arm, what in rule["split"].items():
         weight = (what or {}).get("weight", 1)

@@ -21,7 +21,17 @@ from voiceworker.runtime.routing import CallRouting
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 QUICK = Delays(first_token_seconds=0.001, tokens_per_second=10_000)
 COMPLAINT = {"name": "complaint", "when": {"intent": "complaint"}, "llm": ["openai-compatible/strong", "script"]}
-SCRIPT = {"help": "help", "intents": {"hours": {"phrases": ["opening hours"], "say": ["From nine."]}}}
+SCRIPT = {
+    "help": "help",
+    "intents": {
+        "hours": {"phrases": ["opening hours"], "say": ["From nine."]},
+        "complaint": {
+            "phrases": ["(terrible|complaint)"],
+            "call": {"tool": "note_intent", "arguments": {"intent": "complaint"}},
+            "done": ["I am sorry to hear that."],
+        },
+    },
+}
 SMALL = ["openai-compatible/small", "script"]
 
 
@@ -120,6 +130,20 @@ async def test_a_tool_that_finds_the_intent_by_itself_tells_it(emulators: Provid
         await call.intents.learn("complaint")
         await call.intents.learn("complaint")
         assert call.told == ["complaint: openai-compatible/strong"]
+
+
+async def test_a_script_that_knows_an_intent_hands_its_answer_to_a_language_model(emulators: ProviderEmulators) -> None:
+    async with held(emulators, COMPLAINT, llm=["script"]) as call:
+        assert await call.say("opening hours") == "From nine."
+        assert await call.say("it was terrible") == "About your it was terrible."
+        assert call.told == ["complaint: openai-compatible/strong"]
+    assert asked(emulators) == ["strong"]
+
+
+async def test_where_no_language_model_is_usable_the_script_answers_what_it_can(emulators: ProviderEmulators) -> None:
+    async with held(emulators, COMPLAINT, llm=["script"], key="") as call:
+        assert await call.say("it was terrible") == "I am sorry to hear that."
+        assert call.told == []
 
 
 async def test_a_list_of_which_nothing_else_is_usable_changes_nothing(emulators: ProviderEmulators) -> None:

@@ -45,7 +45,7 @@ class Route:
     terms: Terms
     arms: tuple[Arm, ...] = ()
     sticky: str = ""
-    "the key of the metadata by whose value callers stay in their arm; empty: what `choose` is told"
+    "the key of the metadata by whose text or number callers stay in their arms; else what `choose` is told counts"
 
     def subjects(self) -> frozenset[Subject]:
         return frozenset(self.terms).union(*(arm.terms for arm in self.arms))
@@ -164,8 +164,8 @@ class Routes:
         ]
         if len(taken) == len(rule.subjects()):  # a split that can change nothing is no trial: its arm is not recorded
             return Explanation(rule.name, True, "", (), f"matches, too late: {', '.join(taken)}"), {}
-        key = look_up(moment.facts, rule.sticky) if rule.sticky else None
-        arm = rule.arm_of(self.agent, sticky_key if key is None else _text(key))
+        own = _text(look_up(moment.facts, rule.sticky)) if rule.sticky else None
+        arm = rule.arm_of(self.agent, sticky_key if own is None else own)
         terms = {**rule.terms, **(arm.terms if arm else {})}
         decided = tuple(subject for subject in SUBJECTS if subject in terms and subject not in by)
         parts = [f"arm {arm.name}"] if arm else []
@@ -200,5 +200,8 @@ def _word(words: tuple[str, ...] | None) -> str | None:
     return words[0] if words else None
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+def _text(value: Any) -> str | None:
+    """Of what can tell callers apart; None for the rest."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, int | float) else None
