@@ -41,7 +41,6 @@ class Nova:
             "created": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
             "duration": round(self._transcriber.clock.seconds, 3),
             "channels": self._transcriber.options.channels,
-            "models": ["00000000-0000-4000-8000-000000000000"],
         }
 
     def error(self, status: int) -> Message:

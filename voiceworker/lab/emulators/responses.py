@@ -86,7 +86,7 @@ class ResponseInMaking:
         async for piece in self._paced(re.findall(r".{1,4}", arguments, re.DOTALL)):
             kind = "response.function_call_arguments.delta"
             yield None if piece is None else self._event(kind, **place, delta=piece)
-        yield self._event("response.function_call_arguments.done", **place, arguments=arguments, name=name)
+        yield self._event("response.function_call_arguments.done", **place, arguments=arguments)
         done = head | {"arguments": arguments, "status": "completed"}
         self.output.append(done)
         yield self._event("response.output_item.done", output_index=index, item=done)
@@ -133,7 +133,6 @@ class ResponseInMaking:
             "reasoning": body.get("reasoning") or {"effort": None, "summary": None},
             "safety_identifier": None,
             "service_tier": "default" if is_over else "auto",
-            "store": body.get("store", True),
             "temperature": body.get("temperature", 1.0),
             "text": body.get("text") or {"format": {"type": "text"}, "verbosity": "medium"},
             "tool_choice": body.get("tool_choice", "auto"),

@@ -19,6 +19,7 @@ from voiceworker.lab.emulators.voice import Voice
 from voiceworker.lab.emulators.wire import Socket
 from voiceworker.runtime.tasks import Tasks
 
+_MODEL = "00000000-0000-4000-8000-000000000000"
 _SENTENCE = re.compile(r".*[.!?](?=\s)", re.DOTALL)
 "up to here the text is spoken without waiting for Flush"
 
@@ -58,7 +59,8 @@ class SpeakSession:
         self._rate = rate
         self._socket.headers["dg-request-id"] = str(uuid.uuid4())
         await self._socket.prepare(self._http)
-        await self._send_json({"type": "Metadata", "request_id": str(uuid.uuid4()), "model_name": self._model})
+        about = {"model_name": self._model, "model_version": "emulated", "model_uuid": _MODEL}
+        await self._send_json({"type": "Metadata", "request_id": str(uuid.uuid4())} | about)
         self._speaker = self._tasks.spawn(self._speak(), "speech")
         try:
             await self._receive()
