@@ -17,6 +17,7 @@ from voiceworker.lab.bench.command import bench_app
 from voiceworker.lab.call_command import call
 from voiceworker.lab.soak_command import soak
 from voiceworker.models_command import models
+from voiceworker.records.usage_command import usage
 from voiceworker.runtime.route_command import route
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command(name="call")(call)
 app.command(name="soak")(soak)
 app.command(name="models")(models)
 app.command(name="route")(route)
+app.command(name="usage")(usage)
 
 
 @app.callback(invoke_without_command=True)
