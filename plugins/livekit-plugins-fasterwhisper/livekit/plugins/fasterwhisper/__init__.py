@@ -37,8 +37,11 @@ class FasterWhisperPlugin(Plugin):
     def download_files(self) -> None:
         """Fetches what is missing of the models that were asked for. Raises ValueError, OSError (see `download`)."""
         for model, folder in self.wanted:
-            logger.info("fetching the Whisper model %s into %s", model, folder)
-            download(model, folder)
+            if missing_files(model, folder):
+                logger.info("fetching the Whisper model %s into %s", model, folder)
+                download(model, folder)
+            else:
+                logger.info("the Whisper model %s is in %s already", model, folder)
 
 
 _plugin = FasterWhisperPlugin()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from faster_whisper import WhisperModel
+from faster_whisper import WhisperModel, transcribe
 
 _TOKENS_AT_LEAST, _TOKENS_PER_SECOND = 20, 15
 "of a text: the quickest speakers need about 8 a second; it bounds the time that a hallucination takes"
@@ -110,6 +110,7 @@ class Model:
 
     def __init__(self, folder: Path, settings: ModelSettings) -> None:
         self._beam_size = settings.beam_size
+        transcribe.tqdm.monitor_interval = 0  # of a bar that is not shown; it would be a thread that nobody ends
         try:
             self._steps = _Steps(
                 str(folder),

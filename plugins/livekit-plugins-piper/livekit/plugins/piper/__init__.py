@@ -39,8 +39,11 @@ class PiperPlugin(Plugin):
     def download_files(self) -> None:
         """Fetches what is missing of the voices that were asked for. Raises ValueError, OSError (see `download`)."""
         for voice, folder in self.wanted:
-            logger.info("fetching the voice %s into %s", voice, folder)
-            download(voice, folder)
+            if missing_files(voice, folder):
+                logger.info("fetching the voice %s into %s", voice, folder)
+                download(voice, folder)
+            else:
+                logger.info("the voice %s is in %s already", voice, folder)
 
 
 _plugin = PiperPlugin()
