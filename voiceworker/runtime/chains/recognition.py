@@ -1,0 +1,212 @@
+"""Several recognisers as one: when one fails or hangs, the next hears again what no final transcript holds yet.
+
+For the next one the audio since the last final transcript is kept, bounded, and sent faster than it was spoken. Its
+transcripts go on where those of the last one ended, and are of one piece with them: no word is lost, none comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from livekit.agents import APIConnectOptions, APITimeoutError, ConversationItemAddedEvent, inference, stt, utils, vad
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
+
+from voiceworker.policy.recogniser_watch import WatchSettings
+from voiceworker.runtime.chains.breakers import Breakers, Trying
+from voiceworker.runtime.chains.links import Failure, Link, OnSwitch, RetryAfters, Switch
+from voiceworker.runtime.chains.recognition_stream import ChainedRecognition
+from voiceworker.runtime.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class HearingPatience:
+    connect_seconds: float = 1.2
+    recognize_seconds: float = 2.5
+    "for the answer of an engine that is sent whole utterances"
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    kept_seconds: float = 30.0
+    "of audio without a final transcript: who speaks longer than that to nobody who hears will have to repeat it"
+    replay_speed: float = 20.0
+    "against real time"
+    return_after_seconds: float = 2.0
+    "of silence, before a preferred engine that works again gets the caller back"
+    retry_seconds: float = 0.5
+    "when no engine could be opened, before they are tried again"
+
+
+class SpeechRecognitionChain(stt.STT[Any]):
+    def __init__(
+        self,
+        links: Sequence[Link[stt.STT[Any]]],
+        breakers: Breakers,
+        on_switch: OnSwitch,
+        *,
+        vad: vad.VAD | None = None,
+        patience: HearingPatience | None = None,
+        on_deaf: Callable[[], None] | None = None,
+    ) -> None:
+        """`vad`: hears whether there is a voice; None: the bundled one. `on_deaf`: told when the caller has said
+        something that no engine has heard, so that the agent can say so. Raises ValueError without links."""
+        if not links:
+            raise ValueError("a chain has at least one link")
+        self.vad = vad or inference.VAD(min_silence_duration=0.25)
+        self.patience = patience or HearingPatience()
+        self._adapters: list[stt.STT[Any]] = []
+        self.links = tuple(self._streaming(link) for link in links)
+        first = self.links[0].engine.capabilities
+        super().__init__(
+            # the turn-taking is set up for the first: what the others lack must not make every call worse
+            capabilities=dataclasses.replace(
+                first,
+                streaming=True,
+                diarization=all(link.engine.capabilities.diarization for link in self.links),
+                aligned_transcript=(
+                    first.aligned_transcript
+                    if all(link.engine.capabilities.aligned_transcript for link in self.links)
+                    else False
+                ),
+                offline_recognize=any(link.engine.capabilities.offline_recognize for link in links),
+                keyterms=any(link.engine.capabilities.keyterms for link in self.links),
+                chat_context=any(link.engine.capabilities.chat_context for link in self.links),
+            )
+        )
+        self._given = tuple(links)
+        self.breakers = breakers
+        self.tasks = Tasks()
+        self.retry_afters = RetryAfters()
+        self.on_deaf = on_deaf
+        self._on_switch = on_switch
+        self._serving = self.links[0]
+        for link in links:
+            link.engine.on("metrics_collected", self._metrics_collected)
+            self.retry_afters.listen_to(link.engine)
+
+    @property
+    def model(self) -> str:
+        return self._serving.engine.model
+
+    @property
+    def provider(self) -> str:
+        return self._serving.engine.provider
+
+    @property
+    def serving(self) -> str:
+        """The name of the link that hears the caller, or will first."""
+        return self._serving.name
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        return ChainedRecognition(self, language)
+
+    async def _recognize_impl(
+        self, buffer: utils.AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
+    ) -> stt.SpeechEvent:
+        """Raises what the last of the engines does."""
+        able = [link for link in self._given if link.engine.capabilities.offline_recognize]
+        error: Exception = RuntimeError("none of the engines recognises whole recordings")
+        while (picked := self.breakers.admit_first("stt", able)) is not None:
+            link, trying = picked
+            able.remove(link)
+            try:
+                event = await self._once(link, buffer, language)
+            except Exception as failed:  # whatever it is: the next one is asked
+                error = failed
+                trying.failed(self.retry_afters.failure_of(failed))
+            else:
+                trying.succeeded()
+                return event
+        raise error
+
+    async def _once(
+        self, link: Link[stt.STT[Any]], buffer: utils.AudioBuffer, language: NotGivenOr[str]
+    ) -> stt.SpeechEvent:
+        options = APIConnectOptions(max_retry=0, timeout=self.patience.connect_seconds)
+        async with asyncio.timeout(link.patience_seconds or self.patience.recognize_seconds):
+            return await link.engine.recognize(buffer, language=language, conn_options=options)
+
+    def prewarm(self) -> None:
+        """Of the first only: the others are not expected to be needed."""
+        self._given[0].engine.prewarm()
+
+    async def aclose(self) -> None:
+        """Closes the engines, too."""
+        await self.tasks.aclose()
+        for adapter in self._adapters:
+            await adapter.aclose()
+        for link in self._given:
+            link.engine.off("metrics_collected", self._metrics_collected)
+            await link.engine.aclose()
+
+    def _update_session_keyterms(self, keyterms: list[str]) -> None:
+        for link in self._given:
+            if link.engine.capabilities.keyterms:
+                link.engine._update_session_keyterms(keyterms)
+
+    def _push_conversation_item(self, event: ConversationItemAddedEvent) -> None:
+        for link in self._given:
+            if link.engine.capabilities.chat_context:
+                link.engine._push_conversation_item(event)
+
+    # --- for the streams ---
+
+    def better_than(self, link: Link[stt.STT[Any]]) -> tuple[Link[stt.STT[Any]], Trying] | None:
+        """One that is preferred to it and may be asked again."""
+        for better in self.links[: self.links.index(link)]:
+            if (trying := self.breakers.admit("stt", better)) is not None:
+                return better, trying
+        return None
+
+    def now_serves(self, link: Link[stt.STT[Any]], failure: Failure | None) -> None:
+        old, self._serving = self._serving, link
+        if old.name != link.name:
+            self._on_switch(Switch("stt", old.name, link.name, failure.reason if failure else "recovered"))
+
+    def _streaming(self, link: Link[stt.STT[Any]]) -> Link[stt.STT[Any]]:
+        """An engine that takes whole utterances gets them cut out by the voice detector."""
+        if link.engine.capabilities.streaming:
+            return link
+        hurried = Hurried(link.engine, link.patience_seconds or self.patience.recognize_seconds)
+        adapter = stt.StreamAdapter(stt=hurried, vad=self.vad)
+        self._adapters.append(adapter)
+        return dataclasses.replace(link, engine=adapter)
+
+    def _metrics_collected(self, *args: Any, **kwargs: Any) -> None:
+        self.emit("metrics_collected", *args, **kwargs)
+
+
+class Hurried(stt.STT[Any]):
+    """An engine for whole utterances that is not waited for without an end: the plugins allow it half a minute."""
+
+    def __init__(self, engine: stt.STT[Any], seconds: float) -> None:
+        super().__init__(capabilities=engine.capabilities)
+        self._recognize_metrics_needed = False  # the engine tells its own
+        self._engine = engine
+        self._seconds = seconds
+
+    @property
+    def model(self) -> str:
+        return self._engine.model
+
+    @property
+    def provider(self) -> str:
+        return self._engine.provider
+
+    async def _recognize_impl(
+        self, buffer: utils.AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
+    ) -> stt.SpeechEvent:
+        """Raises APITimeoutError, and whatever the engine does."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._engine.recognize(
+                    buffer, language=language, conn_options=dataclasses.replace(conn_options, max_retry=0)
+                )
+        except TimeoutError:
+            raise APITimeoutError("no transcript came in time", retryable=False) from None

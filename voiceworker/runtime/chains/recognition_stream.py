@@ -1,0 +1,359 @@
+"""One call's audio through a chain of recognisers: who hears, what is heard again, and whose words count."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from livekit import rtc
+from livekit.agents import APIConnectionError, APIConnectOptions, stt, vad
+from livekit.agents.types import NotGivenOr
+
+from voiceworker.policy.recogniser_watch import RecogniserWatch
+from voiceworker.runtime.chains.breakers import Trying
+from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
+from voiceworker.runtime.chains.rewind import Rewind
+from voiceworker.runtime.tasks import Tasks
+
+if TYPE_CHECKING:
+    from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
+
+_KINDS = stt.SpeechEventType
+_KEPT_OF_SILENCE_SECONDS = 1.0
+"when nothing is owed: a voice that has just begun, and softly, may not have been noticed yet"
+_PRE_ROLL_SECONDS = 1.0
+"before the voice that is owed: the detector notices it late, and a final transcript is granted some grace"
+_CLOCKS_DIFFER_SECONDS = 0.4
+"at most, by which an engine's own count of the audio may be off"
+_REPLAY_STEP_SECONDS = 0.2
+_LONGEST_RETRY_SECONDS = 2.0
+"with all of them down: a caller waits"
+_DEAF_VOICE_SECONDS = 0.6
+"so much of a voice is a word that somebody waits for an answer to"
+
+
+@dataclass(slots=True)
+class _Hearing:
+    """One engine at work."""
+
+    link: Link[stt.STT[Any]]
+    trying: Trying
+    stream: stt.RecognizeStream
+    begins_at: float
+    "place in the caller's audio where its own begins"
+    fed_until: float
+    speech_ended_at: float | None = None
+    "place of the audio when it last told an end of speech"
+    tells_times: bool = False
+    replaying: bool = True
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class _Ended:
+    hearing: _Hearing
+    error: Exception | None
+
+
+@dataclass(slots=True)
+class _Told:
+    hearing: _Hearing
+    event: stt.SpeechEvent
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What the framework has been told, of whichever engine."""
+
+    in_speech: bool = False
+    interim_words: int = 0
+    covered_until: float = 0.0
+    "place up to which final transcripts hold the words"
+
+
+@dataclass(slots=True)
+class _Suspects:
+    """Engines that said nothing about a voice, until another finds words in it."""
+
+    hearings: list[tuple[_Hearing, Failure]] = field(default_factory=list)
+
+    def are_convicted(self) -> None:
+        for hearing, failure in self.hearings:
+            hearing.trying.failed(failure)
+        self.hearings.clear()
+
+    def are_acquitted(self) -> None:
+        for hearing, _ in self.hearings:
+            hearing.trying.abandoned()
+        self.hearings.clear()
+
+
+class ChainedRecognition(stt.RecognizeStream):
+    def __init__(self, chain: SpeechRecognitionChain, language: NotGivenOr[str]) -> None:
+        super().__init__(stt=chain, conn_options=APIConnectOptions(max_retry=0))
+        self._chain = chain
+        self._language = language
+        self._rewind = Rewind(chain.patience.kept_seconds)
+        self._watch = RecogniserWatch(chain.patience.watch)
+        self._shown = _Shown()
+        self._suspects = _Suspects()
+        self._inbox: asyncio.Queue[_Told | _Ended | None] = asyncio.Queue()
+        "None: look again at what is due"
+        self._hearing: _Hearing | None = None
+        self._tried: list[str] = []
+        "since the last word"
+        self._input_ended = False
+        self._quiet_since: float | None = None
+        self._told_deaf = False
+
+    async def _run(self) -> None:
+        tasks = Tasks()
+        detector = self._chain.vad.stream()
+        tasks.spawn(self._feed(detector), "audio of the caller")
+        tasks.spawn(self._listen_for_voices(detector), "voices of the caller")
+        try:
+            await self._hear(tasks)
+        except asyncio.CancelledError:
+            if self._hearing is not None:
+                self._hearing.trying.abandoned()
+            raise
+        finally:
+            self._suspects.are_acquitted()
+            if self._hearing is not None:
+                self._chain.tasks.spawn(self._hearing.stream.aclose(), "end of a recogniser's stream")
+            await tasks.aclose()
+            await detector.aclose()
+
+    # --- audio in ---
+
+    async def _feed(self, detector: vad.VADStream) -> None:
+        async for data in self._input_ch:
+            hearing = self._hearing
+            if not isinstance(data, rtc.AudioFrame):
+                if hearing is not None and not hearing.replaying:
+                    with contextlib.suppress(RuntimeError):  # it has ended just now: the next one hears all of it again
+                        hearing.stream.flush()
+                continue
+            self._rewind.add(data)
+            detector.push_frame(data)
+            if hearing is not None and not hearing.replaying:
+                with contextlib.suppress(RuntimeError):
+                    hearing.stream.push_frame(data)
+                    hearing.fed_until = self._rewind.end
+            if not self._watch.owes:
+                self._rewind.forget(self._rewind.end - _KEPT_OF_SILENCE_SECONDS)
+        self._input_ended = True
+        detector.end_input()
+        if self._hearing is not None and not self._hearing.replaying:
+            with contextlib.suppress(RuntimeError):
+                self._hearing.stream.end_input()
+        self._inbox.put_nowait(None)
+
+    async def _listen_for_voices(self, detector: vad.VADStream) -> None:
+        async for event in detector:
+            now = time.monotonic()
+            if event.type is vad.VADEventType.START_OF_SPEECH:
+                self._watch.voice_began(max(0.0, event.timestamp - event.speech_duration), now)
+            elif event.type is vad.VADEventType.END_OF_SPEECH:
+                self._watch.voice_ended(event.timestamp - event.silence_duration, now)
+            else:
+                continue
+            self._inbox.put_nowait(None)
+
+    async def _replay(self, hearing: _Hearing) -> None:
+        """Sends what has been said already, then lets the live audio in."""
+        speed, step = self._chain.patience.replay_speed, 0.0
+        with contextlib.suppress(RuntimeError):  # it has ended meanwhile, which its reader tells
+            while hearing.fed_until < self._rewind.end:
+                for until, frame in self._rewind.since(hearing.fed_until):
+                    hearing.stream.push_frame(frame)
+                    hearing.fed_until = until
+                    step += frame.duration
+                    if step >= _REPLAY_STEP_SECONDS:
+                        await asyncio.sleep(step / speed)
+                        step = 0.0
+            hearing.replaying = False
+            if self._input_ended:
+                hearing.stream.end_input()
+        self._watch.engine_began(time.monotonic(), has_interims=hearing.link.engine.capabilities.interim_results)
+        self._inbox.put_nowait(None)
+
+    # --- engines ---
+
+    async def _hear(self, tasks: Tasks) -> None:
+        failure: Failure | None = None
+        while True:
+            if self._hearing is None and not await self._open_next(tasks, failure):
+                if self._input_ended:
+                    return
+                continue
+            assert self._hearing is not None
+            item = await self._next_item()
+            failure = None
+            if isinstance(item, _Told):
+                if item.hearing is self._hearing:
+                    self._pass(item.hearing, item.event)
+                continue
+            if isinstance(item, _Ended):
+                if item.hearing is not self._hearing:
+                    continue
+                if item.error is None and self._input_ended and not item.hearing.replaying:
+                    item.hearing.trying.succeeded()
+                    return
+                failure = self._chain.retry_afters.failure_of(item.error or GivenUpError("closed early"))
+                item.hearing.trying.failed(failure)
+                self._leave(item.hearing)
+            elif self._watch.is_overdue(time.monotonic()) and not self._hearing.replaying:
+                failure = Failure("no transcript came")
+                self._suspects.hearings.append((self._hearing, failure))
+                self._leave(self._hearing)
+            else:
+                self._return_to_a_better_one(tasks)
+
+    async def _next_item(self) -> _Told | _Ended | None:
+        """What an engine tells; None when something may be due."""
+        now, hearing = time.monotonic(), self._hearing
+        deadline: float | None = None
+        if hearing is not None and not hearing.replaying:
+            deadline = self._watch.deadline()
+            if deadline is None and not self._watch.owes and hearing.link is not self._chain.links[0]:
+                deadline = (self._quiet_since or now) + self._chain.patience.return_after_seconds
+        try:
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - now)):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    async def _open_next(self, tasks: Tasks, failure: Failure | None) -> bool:
+        """The next engine begins to hear; False when none can, and there is nothing to be done but wait."""
+        left = [link for link in self._chain.links if link.name not in self._tried]
+        if not left:
+            self._nobody_heard()
+            self._tried.clear()
+            if failure is not None and not self._input_ended:
+                wait = self._chain.breakers.next_deadline("stt", self._chain.links)
+                await asyncio.sleep(min(max(wait, self._chain.patience.retry_seconds), _LONGEST_RETRY_SECONDS))
+            self._suspects.are_acquitted()
+            return False
+        picked = self._chain.breakers.admit_first("stt", left)
+        assert picked is not None
+        self._open(*picked, tasks, failure)
+        return True
+
+    def _open(self, link: Link[stt.STT[Any]], trying: Trying, tasks: Tasks, failure: Failure | None) -> None:
+        options = APIConnectOptions(max_retry=0, timeout=self._chain.patience.connect_seconds)
+        stream = link.engine.stream(language=self._language, conn_options=options)
+        begins_at = self._begin_of_what_is_owed()
+        stream.start_time_offset = self.start_time_offset + begins_at
+        self._hearing = hearing = _Hearing(link, trying, stream, begins_at, begins_at)
+        self._tried.append(link.name)
+        self._quiet_since = None
+        self._chain.now_serves(link, failure)
+        tasks.spawn(self._read(hearing), f"transcripts of {link.name}")
+        tasks.spawn(self._replay(hearing), f"audio heard again by {link.name}")
+
+    def _begin_of_what_is_owed(self) -> float:
+        kept, covered = self._rewind.begin, self._shown.covered_until
+        owed_since = self._watch.owed_since
+        if owed_since is None:
+            return max(kept, covered, min(self._rewind.end, self._rewind.end - _KEPT_OF_SILENCE_SECONDS))
+        return max(kept, covered, owed_since - _PRE_ROLL_SECONDS)
+
+    async def _read(self, hearing: _Hearing) -> None:
+        error: Exception | None = None
+        try:
+            async for event in hearing.stream:
+                self._inbox.put_nowait(_Told(hearing, event))
+        except Exception as failed:  # carried over, to be judged where the engines are changed
+            error = failed
+        self._inbox.put_nowait(_Ended(hearing, error))
+
+    def _leave(self, hearing: _Hearing) -> None:
+        """What hangs may hang when it is closed, too; the next engine does not wait for that."""
+        self._hearing = None
+        self._chain.tasks.spawn(hearing.stream.aclose(), "end of a recogniser's stream")
+
+    def _nobody_heard(self) -> None:
+        """All have been tried, and there are no words."""
+        if self._watch.owes and not self._told_deaf and self._watch.owed_seconds >= _DEAF_VOICE_SECONDS:
+            self._told_deaf = True
+            self._emit_error(APIConnectionError("no recogniser hears the caller"), recoverable=True)
+            if self._chain.on_deaf is not None:
+                self._chain.on_deaf()
+        if self._suspects.hearings:  # some were there, and found no words
+            self._shown.covered_until = max(self._shown.covered_until, self._watch.heard_until)
+            self._watch.was_noise()
+
+    def _return_to_a_better_one(self, tasks: Tasks) -> None:
+        hearing, now = self._hearing, time.monotonic()
+        assert hearing is not None
+        if self._watch.owes or hearing.replaying or self._input_ended:
+            self._quiet_since = None
+            return
+        self._quiet_since = self._quiet_since or now
+        if now - self._quiet_since < self._chain.patience.return_after_seconds:
+            return
+        self._quiet_since = now
+        if (better := self._chain.better_than(hearing.link)) is not None:
+            self._leave(hearing)
+            self._tried.clear()
+            self._open(*better, tasks, None)
+
+    # --- transcripts out ---
+
+    def _pass(self, hearing: _Hearing, event: stt.SpeechEvent) -> None:
+        now, kind = time.monotonic(), event.type
+        text = event.alternatives[0].text.strip() if event.alternatives else ""
+        if kind is _KINDS.START_OF_SPEECH:
+            self._watch.sign(now)
+            if self._shown.in_speech:
+                return
+            self._shown.in_speech = True
+        elif kind is _KINDS.END_OF_SPEECH:
+            hearing.speech_ended_at = self._rewind.end
+            self._watch.engine_ended_speech()
+            if not self._shown.in_speech:
+                return
+            self._shown.in_speech = False
+        elif kind in (_KINDS.INTERIM_TRANSCRIPT, _KINDS.PREFLIGHT_TRANSCRIPT) and text:
+            self._words_came()
+            self._watch.interim(now)
+            if kind is _KINDS.INTERIM_TRANSCRIPT and self._is_behind(hearing, text):
+                return
+        elif kind is _KINDS.FINAL_TRANSCRIPT and text:
+            self._words_came()
+            hearing.trying.succeeded()
+            covered = self._covered_by(hearing, event)
+            self._shown.covered_until = max(self._shown.covered_until, covered)
+            self._shown.interim_words = 0
+            self._watch.final(covered, now)
+            self._rewind.forget(covered)
+            self._tried = [hearing.link.name]
+        self._event_ch.send_nowait(event)
+
+    def _words_came(self) -> None:
+        self._suspects.are_convicted()
+        self._told_deaf = False
+
+    def _is_behind(self, hearing: _Hearing, text: str) -> bool:
+        """An interim transcript of what is heard again, shorter than one that was shown before."""
+        count = len(text.split())
+        if hearing.begins_at > 0 and hearing.replaying and count < self._shown.interim_words:
+            return True
+        self._shown.interim_words = count
+        return False
+
+    def _covered_by(self, hearing: _Hearing, event: stt.SpeechEvent) -> float:
+        """Up to which place of the audio the words of a final transcript go."""
+        told = max((data.end_time for data in event.alternatives), default=0.0) - self.start_time_offset
+        earliest = max(hearing.begins_at, self._shown.covered_until)
+        if earliest < told <= hearing.fed_until + _CLOCKS_DIFFER_SECONDS:
+            return min(told, hearing.fed_until)
+        # it tells no times: the words are those before the end of speech, of a voice that goes on none
+        ended = hearing.speech_ended_at if hearing.speech_ended_at is not None else hearing.fed_until
+        hearing.speech_ended_at = None
+        owed_since = self._watch.voice_since
+        return max(earliest, ended if owed_since is None else min(ended, owed_since - _CLOCKS_DIFFER_SECONDS))
