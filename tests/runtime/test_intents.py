@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from livekit.agents import Agent, AgentSession, TurnHandlingOptions
+from livekit.agents import Agent, AgentSession, TurnHandlingOptions, llm
 
 from voiceworker.config import AgentDefinition, Settings
 from voiceworker.lab.emulators import Conversation, Delays, ProviderEmulators, Reply, ToolCall
-from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.engines import Assembly, EngineBuilder, Links
 from voiceworker.runtime.intents import OTHER, IntentRouting
 from voiceworker.runtime.routing import CallRouting
 
@@ -50,6 +50,21 @@ async def emulators() -> AsyncIterator[ProviderEmulators]:
         yield emulators
 
 
+class Kept(Assembly):
+    """The language models of a call as they are, closed at its end."""
+
+    def __init__(self) -> None:
+        self._made: list[llm.LLM[Any]] = []
+
+    def thinking(self, links: Links[llm.LLM[Any]]) -> llm.LLM[Any]:
+        self._made.append(super().thinking(links))
+        return self._made[-1]
+
+    async def aclose(self) -> None:
+        for model in self._made:
+            await model.aclose()
+
+
 class Held:
     """A session in text, as a call holds it."""
 
@@ -66,7 +81,7 @@ class Held:
 
 @asynccontextmanager
 async def held(
-    emulators: ProviderEmulators, rule: dict[str, Any], *, llm: list[str], key: str = "k", **metadata: Any
+    emulators: ProviderEmulators, rule: dict[str, Any], *, models: list[str], key: str = "k", **metadata: Any
 ) -> AsyncIterator[Held]:
     keys = {"SMALL_API_KEY": key and "small", "STRONG_API_KEY": key and "strong"}
     settings = Settings(provider_keys={name: value for name, value in keys.items() if value})
@@ -75,7 +90,7 @@ async def held(
             "name": "desk",
             "instructions": "Be kind.",
             "greeting": "Hello.",
-            "models": {"llm": llm},
+            "models": {"llm": models},
             "routes": [rule],
             "endpoints": {
                 name: {"base_url": emulators.openai_url, "api_key_variable": f"{name.upper()}_API_KEY"}
@@ -87,8 +102,10 @@ async def held(
     told: list[str] = []
     routing = CallRouting(definition, metadata, "ses_1", NOON, 0)
 
+    kept = Kept()
+
     def build(definition: AgentDefinition) -> EngineBuilder:
-        return EngineBuilder(definition, settings, lambda: NOON)
+        return EngineBuilder(definition, settings, lambda: NOON, kept)
 
     def changed(engines: EngineBuilder) -> None:
         told.append(f"{routing.decision.rule}: {engines.choices['llm'].chosen}")
@@ -97,15 +114,15 @@ async def held(
     intents = IntentRouting(routing, engines, build, changed)
     agent = Agent(instructions=definition.instructions, tools=[*intents.tools()])
     intents.attach(agent)
-    model = engines.thinking()
-    session = AgentSession[Any](llm=model, vad=None, turn_handling=TurnHandlingOptions(turn_detection=None))
+    session = AgentSession[Any](
+        llm=engines.thinking(), vad=None, turn_handling=TurnHandlingOptions(turn_detection=None)
+    )
     try:
         await session.start(agent, session_host=False, record=False)
         yield Held(session, intents, told)
     finally:
         await session.aclose()
-        await intents.aclose()
-        await model.aclose()
+        await kept.aclose()
 
 
 def asked(emulators: ProviderEmulators) -> list[str]:
@@ -116,7 +133,7 @@ def asked(emulators: ProviderEmulators) -> list[str]:
 async def test_the_model_that_notes_an_intent_hands_the_answer_to_the_one_that_the_rule_names(
     emulators: ProviderEmulators,
 ) -> None:
-    async with held(emulators, COMPLAINT, llm=SMALL) as call:
+    async with held(emulators, COMPLAINT, models=SMALL) as call:
         assert await call.say("appointment") == "About your appointment."
         assert await call.say("complaint") == "About your complaint."
         assert await call.say("weather") == "About your weather."
@@ -126,14 +143,14 @@ async def test_the_model_that_notes_an_intent_hands_the_answer_to_the_one_that_t
 
 
 async def test_a_tool_that_finds_the_intent_by_itself_tells_it(emulators: ProviderEmulators) -> None:
-    async with held(emulators, COMPLAINT, llm=SMALL) as call:
+    async with held(emulators, COMPLAINT, models=SMALL) as call:
         await call.intents.learn("complaint")
         await call.intents.learn("complaint")
         assert call.told == ["complaint: openai-compatible/strong"]
 
 
 async def test_a_script_that_knows_an_intent_hands_its_answer_to_a_language_model(emulators: ProviderEmulators) -> None:
-    async with held(emulators, COMPLAINT, llm=["script"]) as call:
+    async with held(emulators, COMPLAINT, models=["script"]) as call:
         assert await call.say("opening hours") == "From nine."
         assert await call.say("it was terrible") == "About your it was terrible."
         assert call.told == ["complaint: openai-compatible/strong"]
@@ -141,13 +158,13 @@ async def test_a_script_that_knows_an_intent_hands_its_answer_to_a_language_mode
 
 
 async def test_where_no_language_model_is_usable_the_script_answers_what_it_can(emulators: ProviderEmulators) -> None:
-    async with held(emulators, COMPLAINT, llm=["script"], key="") as call:
+    async with held(emulators, COMPLAINT, models=["script"], key="") as call:
         assert await call.say("it was terrible") == "I am sorry to hear that."
         assert call.told == []
 
 
 async def test_a_list_of_which_nothing_else_is_usable_changes_nothing(emulators: ProviderEmulators) -> None:
-    async with held(emulators, COMPLAINT, llm=["script"], key="") as call:
+    async with held(emulators, COMPLAINT, models=["script"], key="") as call:
         await call.intents.learn("complaint")
         assert call.told == []
 
@@ -157,14 +174,14 @@ async def test_a_list_of_which_nothing_is_usable_leaves_the_model_as_it_is(
 ) -> None:
     paid = COMPLAINT | {"llm": ["openai-compatible/strong"]}
     with caplog.at_level(logging.ERROR, "voiceworker.intents"):
-        async with held(emulators, paid, llm=["script"], key="") as call:
+        async with held(emulators, paid, models=["script"], key="") as call:
             await call.intents.learn("complaint")
             assert call.told == []
     assert "complaint: the language model stays as it is: no usable llm model" in caplog.text
 
 
 async def test_without_a_rule_that_asks_for_an_intent_there_is_no_such_tool(emulators: ProviderEmulators) -> None:
-    async with held(emulators, {"when": {"plan": "free"}, "llm": ["script"]}, llm=SMALL) as call:
+    async with held(emulators, {"when": {"plan": "free"}, "llm": ["script"]}, models=SMALL) as call:
         assert call.intents.tools() == []
         assert await call.say("complaint") == "About your complaint."
     assert asked(emulators) == ["small"]

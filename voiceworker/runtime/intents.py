@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from livekit.agents import Agent, function_tool, llm
 
@@ -29,13 +28,13 @@ class IntentRouting:
         build: Callable[[AgentDefinition], EngineBuilder],
         changed: Callable[[EngineBuilder], None],
     ) -> None:
-        """`engines` are those of the call's beginning. `changed` is told the builder of the model that answers now."""
+        """`engines`: those of the call's beginning. `changed` is told who has built the new model; whoever
+        assembles a call's engines closes this one with them."""
         self._routing = routing
         self._engines = engines
         self._build = build
         self._changed = changed
         self._agent: Agent | None = None
-        self._made: list[llm.LLM[Any]] = []
         self._one_at_a_time = asyncio.Lock()
 
     def attach(self, agent: Agent) -> None:
@@ -79,7 +78,6 @@ class IntentRouting:
             if model is None:  # what the lists have in common is all that is usable here
                 return
             self._engines = engines
-            self._made.append(model)
             self._agent.update_options(llm=model)
             self._changed(engines)
 
@@ -87,11 +85,6 @@ class IntentRouting:
         """A speech-to-speech model cannot be exchanged while it is connected."""
         realtime = self._engines.choices.get("realtime")
         return realtime is not None and bool(realtime.usable)
-
-    async def aclose(self) -> None:
-        """After the session is closed."""
-        for model in self._made:
-            await model.aclose()
 
 
 def _thinking(engines: EngineBuilder) -> tuple[ModelName, ...]:
