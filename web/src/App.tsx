@@ -8,6 +8,7 @@ import { Wordmark } from "./components/Wordmark";
 import { useAgents } from "./hooks/useAgents";
 import { useCall } from "./hooks/useCall";
 import { rememberedDevice } from "./hooks/useDevices";
+import { shownCost } from "./lib/cost";
 
 export function App() {
   const agents = useAgents();
@@ -36,6 +37,7 @@ export function App() {
         <Review
           ending={phase.ending}
           durationMs={phase.durationMs}
+          cost={shownCost(call.cost)}
           lines={call.transcript.lines}
           agentLabel={agentLabel}
           onTalk={talk}

@@ -8,6 +8,7 @@ import { useMicrophoneSwitch } from "../hooks/useMicrophoneSwitch";
 import { useRememberedSpeaker } from "../hooks/useRememberedSpeaker";
 import { useSilentMicrophone } from "../hooks/useSilentMicrophone";
 import { agentActivity } from "../lib/call";
+import { shownCost } from "../lib/cost";
 import type { Call } from "../hooks/useCall";
 import { Composer } from "./Composer";
 import { Controls } from "./Controls";
@@ -23,7 +24,7 @@ interface Props {
 
 /** From the press of the button to the end of the call. Stands inside the room's context. */
 export function CallScreen({ call, room, agentLabel }: Props) {
-  const { phase, transcript, sessionId, trouble, ducked } = call;
+  const { phase, transcript, sessionId, trouble, ducked, cost } = call;
   const live = phase.name === "live";
   const { agent, agentAttributes, audioTrack } = useVoiceAssistant();
   const { microphoneTrack } = useLocalParticipant();
@@ -51,6 +52,7 @@ export function CallScreen({ call, room, agentLabel }: Props) {
           phase={phase}
           activity={agentActivity(agentAttributes?.["lk.agent.state"], present, met, ducked)}
           agentLabel={agentLabel}
+          cost={shownCost(cost)}
           microphone={microphone.state}
           participant={room.localParticipant}
           readAgent={readAgent}

@@ -11,13 +11,15 @@ import { TranscriptView } from "./TranscriptView";
 interface Props {
   readonly ending: Ending;
   readonly durationMs: number;
+  /** As it is written; undefined: nothing. */
+  readonly cost: string | undefined;
   readonly lines: readonly Line[];
   readonly agentLabel: string;
   readonly onTalk: () => void;
 }
 
 /** After a call: how it ended, what it came to, what was said. */
-export function Review({ ending, durationMs, lines, agentLabel, onTalk }: Props) {
+export function Review({ ending, durationMs, cost, lines, agentLabel, onTalk }: Props) {
   const heading = useArrivalFocus<HTMLHeadingElement>();
   const wording = describeEnding(ending);
   const { callerTurns, medianFirstAudioMs } = summarise(lines);
@@ -44,6 +46,12 @@ export function Review({ ending, durationMs, lines, agentLabel, onTalk }: Props)
             <dt>Typical answer</dt>
             <dd>{medianFirstAudioMs === undefined ? "–" : latency(medianFirstAudioMs)}</dd>
           </div>
+          {cost === undefined ? null : (
+            <div>
+              <dt>Cost</dt>
+              <dd>{cost}</dd>
+            </div>
+          )}
         </dl>
         <div className="actions">
           <button type="button" className="primary" onClick={onTalk}>

@@ -14,12 +14,13 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function stage(activity: AgentActivity) {
+function stage(activity: AgentActivity, cost?: string) {
   return (
     <Stage
       phase={{ name: "live", startedAt: performance.now() }}
       activity={activity}
       agentLabel="Front desk"
+      cost={cost}
       microphone="on"
       participant={new Room().localParticipant}
       readAgent={() => 0}
@@ -45,4 +46,12 @@ it("softens the ring and listens in while somebody speaks over the agent, for th
   expect(ringIsSoft()).toBe(false);
   expect(screen.queryByText("Listening in")).not.toBeInTheDocument();
   expect(screen.getByText("Speaking")).not.toHaveClass("visually-hidden");
+});
+
+it("shows what the call costs beside its time, once it costs something", () => {
+  const { rerender } = render(stage("listening"));
+  expect(screen.queryByTitle("What this call has cost so far")).not.toBeInTheDocument();
+
+  rerender(stage("listening", "$0.0123"));
+  expect(screen.getByTitle("What this call has cost so far")).toHaveTextContent("Cost so far: $0.0123");
 });

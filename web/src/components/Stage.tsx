@@ -15,6 +15,8 @@ interface Props {
   readonly phase: Phase;
   readonly activity: AgentActivity;
   readonly agentLabel: string;
+  /** What the call has cost so far, as it is written; undefined: nothing. */
+  readonly cost?: string | undefined;
   readonly microphone: MicrophoneState;
   readonly participant: LocalParticipant;
   readonly readAgent: ReadLoudness;
@@ -22,7 +24,7 @@ interface Props {
 }
 
 /** Who speaks, and how it stands. */
-export function Stage({ phase, activity, agentLabel, microphone, participant, readAgent, readCaller }: Props) {
+export function Stage({ phase, activity, agentLabel, cost, microphone, participant, readAgent, readCaller }: Props) {
   const heading = useArrivalFocus<HTMLHeadingElement>();
   const elapsed = useElapsed(phase.name === "live" ? phase.startedAt : undefined);
   const { word, aside, hint, motion, tone } = appearance(phase, activity, microphone);
@@ -39,6 +41,13 @@ export function Stage({ phase, activity, agentLabel, microphone, participant, re
           <span className="elapsed" role="timer" aria-label="Elapsed time">
             {clockTime(elapsed)}
           </span>
+          {/* Not read out as it grows: whoever wants to know can ask for it. */}
+          {cost === undefined ? null : (
+            <span className="cost" title="What this call has cost so far">
+              <span className="visually-hidden">Cost so far: </span>
+              {cost}
+            </span>
+          )}
         </VoiceRing>
         <div className="stage-words">
           <p className="state" role="status" data-state={phase.name === "live" ? activity : phase.name}>

@@ -1,6 +1,7 @@
 import { Room, RoomEvent } from "livekit-client";
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
 
+import type { Cost } from "../lib/cost";
 import { duckedAfter, idle, reducePhase, type Phase } from "../lib/call";
 import { endingOf } from "../lib/ending";
 import type { CallEvent } from "../lib/events";
@@ -21,6 +22,8 @@ export interface Call {
   readonly trouble: string | undefined;
   /** The agent speaks softly, because somebody speaks over it. */
   readonly ducked: boolean;
+  /** What the call has cost so far; undefined while nobody has told. */
+  readonly cost: Cost | undefined;
   readonly start: (wish: CallWish) => void;
   readonly hangUp: () => void;
   /** Gives the call up before it was a conversation. */
@@ -51,6 +54,7 @@ export function useCall(): Call {
   const [sessionId, setSessionId] = useState<string>();
   const [trouble, setTrouble] = useState<string>();
   const [ducked, setDucked] = useState(false);
+  const [cost, setCost] = useState<Cost>();
   const current = useRef<Current>(undefined);
 
   const start = useCallback((wish: CallWish) => {
@@ -61,6 +65,7 @@ export function useCall(): Call {
     setSessionId(undefined);
     setTrouble(undefined);
     setDucked(false);
+    setCost(undefined);
     changeTranscript({ type: "cleared" });
 
     listenTo(call.room, { onTranscript: changeTranscript, onEvent: heed });
@@ -103,6 +108,7 @@ export function useCall(): Call {
     function heed(event: CallEvent) {
       changeTranscript({ type: "event", event });
       setDucked((before) => duckedAfter(before, event));
+      if (event.type === "usage.updated") setCost(event.cost);
       if (event.type === "error") setTrouble(event.where);
       if (event.type === "agent.speech_started") setTrouble(undefined);
       if (event.type === "session.ended") {
@@ -152,7 +158,7 @@ export function useCall(): Call {
     };
   }, [hangUp]);
 
-  return { phase, transcript, room, sessionId, trouble, ducked, start, hangUp, fail, abandon, type };
+  return { phase, transcript, room, sessionId, trouble, ducked, cost, start, hangUp, fail, abandon, type };
 }
 
 /** Both begin at once: the page may be closing, and what has not begun then never happens. */

@@ -6,6 +6,7 @@ import { describeEnding, endingOf } from "./ending";
 it("believes the agent before the network", () => {
   expect(endingOf("agent_hung_up", DisconnectReason.ROOM_DELETED)).toBe("agent_hung_up");
   expect(endingOf("time_limit", undefined)).toBe("time_limit");
+  expect(endingOf("budget_spent", DisconnectReason.ROOM_DELETED)).toBe("budget_spent");
 });
 
 it("asks the network when the agent gave no reason, or one that is unknown here", () => {

@@ -8,6 +8,7 @@ export type Ending =
   | "agent_hung_up"
   | "caller_silent"
   | "time_limit"
+  | "budget_spent"
   | "service_stopped"
   | "agent_failed"
   | "joined_elsewhere"
@@ -19,6 +20,7 @@ const BY_SESSION: Readonly<Record<string, Ending>> = {
   agent_hung_up: "agent_hung_up",
   caller_silent: "caller_silent",
   time_limit: "time_limit",
+  budget_spent: "budget_spent",
   worker_shutdown: "service_stopped",
   error: "agent_failed",
 };
@@ -46,6 +48,7 @@ const WORDING: Readonly<Record<Ending, Wording>> = {
   agent_hung_up: { title: "Call ended", advice: "The agent said goodbye." },
   caller_silent: { title: "Call ended", advice: "Nothing was heard for a while, so the agent hung up." },
   time_limit: { title: "Call ended", advice: "The time for one call was used up." },
+  budget_spent: { title: "Call ended", advice: "What a call may cost was used up." },
   service_stopped: { title: "The service was stopped", advice: "The call ended with it. Try again in a moment." },
   agent_failed: { title: "The agent had to stop", advice: "Something went wrong on our side. Please call again." },
   joined_elsewhere: { title: "Call moved", advice: "The same call was opened in another place." },

@@ -41,6 +41,15 @@ it("reads that the agent goes on as before, for whatever reason", () => {
   expect(parsed({ type: "agent.restored", reason: "invented_tomorrow" })).toEqual({ type: "agent.restored" });
 });
 
+it("reads what the call has cost", () => {
+  const used = { type: "usage.updated", seconds: 3.2, tokens: 410, characters: 96 };
+  expect(parsed({ ...used, cost: "0.012300000", currency: "USD" })).toEqual({
+    type: "usage.updated",
+    cost: { amount: 0.0123, currency: "USD" },
+  });
+  expect(parsed({ ...used, cost: 0.0123, currency: "USD" })).toBeUndefined();
+});
+
 it("reads why a session ended and where something failed", () => {
   expect(parsed({ type: "session.ended", reason: "agent_hung_up" })).toEqual({ type: "session.ended", reason: "agent_hung_up" });
   expect(parsed({ type: "error", where: "tts", message: "TimeoutError" })).toEqual({ type: "error", where: "tts" });

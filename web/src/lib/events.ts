@@ -1,6 +1,7 @@
 /** What the agent tells its caller's client on the text-stream topic `vw.events`, one JSON object each. */
 import { isObject, parseJson, type JsonObject } from "./json";
 import { readLatency, type AnswerLatency } from "./latency";
+import { readCost, type Cost } from "./cost";
 
 export const EVENTS_TOPIC = "vw.events";
 
@@ -14,6 +15,8 @@ export type CallEvent =
   /** It goes on as before. */
   | { readonly type: "agent.restored" }
   | { readonly type: "agent.interrupted"; readonly heardText: string; readonly unheardText: string }
+  /** What the call has cost since it began. */
+  | { readonly type: "usage.updated"; readonly cost: Cost }
   | { readonly type: "session.ended"; readonly reason: string }
   /** `where`: stt | llm | tts | tool | session */
   | { readonly type: "error"; readonly where: string };
@@ -39,6 +42,10 @@ function eventOf(body: JsonObject): CallEvent | undefined {
       return typeof heardText === "string" && typeof unheardText === "string"
         ? { type: "agent.interrupted", heardText, unheardText }
         : undefined;
+    }
+    case "usage.updated": {
+      const cost = readCost(body.cost, body.currency);
+      return cost ? { type: "usage.updated", cost } : undefined;
     }
     case "session.ended":
       return typeof body.reason === "string" ? { type: "session.ended", reason: body.reason } : undefined;

@@ -8,6 +8,7 @@ export type FailureKind =
   | "microphone_other"
   | "agents_busy"
   | "rate_limited"
+  | "budget_spent"
   | "not_allowed"
   | "unknown_agent"
   | "server_unreachable"
@@ -75,6 +76,10 @@ const WORDING: Readonly<Record<FailureKind, Wording>> = {
   rate_limited: {
     title: "Too many calls in a short time",
     advice: "A short pause is needed before the next one.",
+  },
+  budget_spent: {
+    title: "No more calls today",
+    advice: "What calls may cost in one day is used up. A new day begins at midnight, UTC.",
   },
   not_allowed: {
     title: "This page may not place calls",

@@ -96,3 +96,7 @@ it("a Retry-After that is no number of seconds is not repeated", () => {
     expect(refusal(429, retryAfter, undefined)).toEqual({ kind: "rate_limited" });
   }
 });
+
+it("tells a spent budget from a busy caller", () => {
+  expect(refusal(429, "3600", { code: "budget_spent" })).toEqual({ kind: "budget_spent" });
+});

@@ -108,7 +108,7 @@ export function refusal(status: number, retryAfter: string | null, body: unknown
     case 422:
       return { kind: problem.code === "unknown_agent" ? "unknown_agent" : "server_error" };
     case 429:
-      return { kind: "rate_limited", ...wait };
+      return problem.code === "budget_spent" ? { kind: "budget_spent" } : { kind: "rate_limited", ...wait };
     case 503:
       return problem.code === "no_free_slot" ? { kind: "agents_busy", ...wait } : { kind: "service_unready", ...words };
     default:
