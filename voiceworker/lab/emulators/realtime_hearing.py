@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,9 @@ _ONSET_FRAMES = 4
 "of voice, with which speech has started"
 _COMPARED_RATE = 8000
 _WHITENING = 0.65
-_ALIKE = 0.3
-"likeness, 0 to 1, of a whole speech with what was heard"
-_LEAST_SECONDS = 0.2
-"of a speech that must have been heard"
+_ALIKE = 0.45
+"likeness, 0 to 1, of a piece of a speech with what was heard"
+_PIECE_SECONDS = 0.3
 _SHORTEST_COMMIT_SECONDS = 0.1
 
 _Floats = npt.NDArray[np.float32]
@@ -59,6 +59,8 @@ class InputBuffer:
         self._api_key = api_key
         self._candidates: list[Expected] = []
         "announced speech that may be in the buffer, or in what is committed later"
+        self._known: deque[Expected] = deque(maxlen=20)
+        "announced speech that was heard"
         self._audio = np.zeros(0, np.int16)
         self._dropped = 0
         "samples of the session ahead of those in the buffer"
@@ -75,7 +77,7 @@ class InputBuffer:
     def append(self, samples: Samples, now: float) -> list[SpeechStarted | SpeechStopped]:
         """What the voice detector makes of it; a SpeechStopped wants a commit."""
         for expected in self._expectations.for_stream(self._api_key, now):
-            if expected not in self._candidates:
+            if not any(expected is known for known in (*self._candidates, *self._known)):
                 self._candidates.append(expected)
         self._audio = np.concatenate([self._audio, samples])
         return [] if self.turn_detection is None else self._detect()
@@ -146,8 +148,10 @@ class InputBuffer:
                 if 0 <= (word.started_seconds + word.ended_seconds) / 2 + begin <= end
             ]
             expected.heard_at.setdefault(self._api_key, now)
+            self._known.append(expected)
             found.append((begin, expected.speech.name, " ".join(words)))
-        self._candidates = [one for one in self._candidates if not one.is_past(now)]
+        heard_now = [id(one) for one in self._known]
+        self._candidates = [one for one in self._candidates if id(one) not in heard_now and not one.is_past(now - 60)]
         return [(name, words) for _, name, words in sorted(found) if words]
 
 
@@ -156,25 +160,34 @@ def _resampled(samples: Samples, rate: int) -> _Floats:
 
 
 def _place_of(known: _Floats, heard: _Floats) -> int | None:
-    """Where in `heard` the speech begins, in samples; negative when its beginning is missing. None: it is not there."""
-    least = round(_LEAST_SECONDS * _COMPARED_RATE)
-    if len(heard) < least or len(known) < least:
-        return None
-    size = 1 << (len(heard) + len(known)).bit_length()
-    spectrum, known_spectrum = np.fft.rfft(heard, size), np.fft.rfft(known, size)
-    loudness = np.abs(known_spectrum)
+    """Where in `heard` the speech begins, in samples; negative when its beginning is missing. None: it is not there.
+
+    Known by the piece of it that is heard best: a receiver stretches and shortens what it plays, so that no more than
+    a piece keeps its waveform.
+    """
+    piece = round(_PIECE_SECONDS * _COMPARED_RATE)
+    best, place = _ALIKE, None
+    for begin in range(0, max(1, len(known) - piece + 1), piece // 2):
+        likeness, found = _match(known[begin : begin + piece], heard)
+        if likeness > best:
+            best, place = likeness, found - begin
+    return place
+
+
+def _match(piece: _Floats, heard: _Floats) -> tuple[float, int]:
+    """The likeness of the piece with what was heard where it fits best, and that place. A whitened matched filter."""
+    if len(heard) < len(piece):
+        return 0.0, 0
+    size = 1 << (len(heard) + len(piece) - 1).bit_length()
+    spectrum, own = np.fft.rfft(heard, size), np.fft.rfft(piece, size)
+    loudness = np.abs(own)
     weight = (loudness + 0.05 * loudness.mean() + 1e-9) ** -_WHITENING
     heard_white = np.fft.irfft(spectrum * weight, size)[: len(heard)]
-    known_white = np.fft.irfft(known_spectrum * weight, size)[: len(known)]
-    product = np.fft.irfft(np.fft.rfft(heard_white, size) * np.conj(np.fft.rfft(known_white, size)), size)
-
-    places = np.arange(-(len(known) - least), len(heard) - least + 1)
-    energy_heard = np.concatenate([[0.0], np.cumsum(heard_white**2)])
-    energy_known = np.concatenate([[0.0], np.cumsum(known_white**2)])
-    first, last = np.maximum(places, 0), np.minimum(places + len(known), len(heard))
-    overlap_heard = energy_heard[last] - energy_heard[first]
-    overlap_known = energy_known[last - places] - energy_known[first - places]
-    floor = 0.02 * energy_known[-1]
-    likeness = product[places % size] / np.sqrt(overlap_heard * np.maximum(overlap_known, floor) + 1e-9)
+    own_white = np.fft.irfft(own * weight, size)[: len(piece)]
+    product = np.fft.irfft(np.fft.rfft(heard_white, size) * np.conj(np.fft.rfft(own_white, size)), size)
+    energy = np.concatenate([[0.0], np.cumsum(heard_white**2)])
+    around = energy[len(piece) :] - energy[: -len(piece)]
+    floor = 1e-3 * float(around.max()) + 1e-9
+    likeness = product[: len(around)] / np.sqrt((around + floor) * float(np.sum(own_white**2)) + 1e-9)
     best = int(np.argmax(likeness))
-    return int(places[best]) if likeness[best] >= _ALIKE else None
+    return float(likeness[best]), best

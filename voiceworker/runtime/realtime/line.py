@@ -13,10 +13,18 @@ import time
 from collections import deque
 from collections.abc import AsyncIterable, Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, NotGivenOr, llm, utils
+from livekit.agents import (
+    NOT_GIVEN,
+    AgentSession,
+    AgentStateChangedEvent,
+    NotGivenOr,
+    UserStateChangedEvent,
+    llm,
+    utils,
+)
 
 from voiceworker.policy.liveness import Liveness
 from voiceworker.policy.renewal import Renewal, RenewalSettings
@@ -69,6 +77,20 @@ class RealtimeLine(llm.RealtimeModel):
     def session(self, *, turn_detection_disabled: bool = False) -> LineSession:
         self.live = LineSession(self, turn_detection_disabled=turn_detection_disabled)
         return self.live
+
+    def attach(self, session: AgentSession[Any]) -> None:
+        """Before the session starts: who speaks decides what is sent, and when the connection may be renewed."""
+        session.on("user_state_changed", self._user_state_changed)
+        session.on("agent_state_changed", self._agent_state_changed)
+
+    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
+        speaking = event.new_state == "speaking"
+        if self.live is not None and speaking != (event.old_state == "speaking"):
+            self.live.caller_voice(speaking=speaking)
+
+    def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
+        if self.live is not None:
+            self.live.agent_voice(busy=event.new_state in ("thinking", "speaking"))
 
     async def aclose(self) -> None:
         await self.stock.aclose()

@@ -1,0 +1,166 @@
+"""Speech to speech through the real SFU: the stock plugin on the emulator; our own turns, cuts and fallback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from joining import until
+from livekit.agents import llm
+from speech_to_speech import Call, running_sfu, speech_call
+
+from voiceworker.config import ROOT, Settings
+from voiceworker.events import AgentTranscript, UserTranscript
+from voiceworker.lab.bench.heard import heard_text
+from voiceworker.lab.emulators import Conversation, ProviderEmulators, Reply, ToolCall
+from voiceworker.lab.emulators.tones import words_of
+from voiceworker.lab.material import load_material
+from voiceworker.lab.speech import Speech
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+
+MATERIAL = load_material(ROOT / "tests" / "audio" / "turns")
+GREETING = "Amber anchor apple."
+REPLY = "Basket beacon berry blossom bridge button candle canyon."
+LONG = "Castle cedar circle clover, copper coral cotton cradle crystal desert dolphin dragon ember feather."
+
+
+def speech(kind: str, text: str) -> Speech:
+    return next(one for one in MATERIAL.speeches if one.kind == kind and one.text == text)
+
+
+QUESTION = speech("turn", "what are your opening hours")
+REPEAT = speech("turn", "can you repeat that please")
+MM_HMM = speech("backchannel", "mm-hmm")
+STOP = speech("interruption", "stop")
+
+
+def obedient(conversation: Conversation) -> Reply | str:
+    """Says what it is told to say, calls the tool when it is asked for the hours, else a long reply."""
+    told = str(conversation.messages[0]["content"]) if conversation.messages else ""
+    if "Say exactly this" in told:
+        return told.rsplit(': "', 1)[1].rstrip('"')
+    if conversation.is_after_tool:
+        return REPLY
+    if conversation.user_texts[-1:] == (QUESTION.text,) and "look_up" in conversation.tool_names:
+        return Reply(tool_calls=(ToolCall("look_up", {"what": "hours"}),))
+    return LONG
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sfu() -> AsyncIterator[Settings]:
+    async with running_sfu() as settings:
+        yield settings
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def emulators() -> AsyncIterator[ProviderEmulators]:
+    async with ProviderEmulators(speech_speed=4, replies=obedient) as emulators:
+        yield emulators
+
+
+def heard(call: Call, since: float, until_moment: float | None = None) -> list[str]:
+    return list(heard_text(call.ear.between(since, until_moment or call.ear.listened_until)).words)
+
+
+async def test_a_conversation_with_a_greeting_a_tool_and_both_transcripts(
+    sfu: Settings, emulators: ProviderEmulators, tmp_path: Path
+) -> None:
+    looked_up: list[str] = []
+
+    @llm.function_tool
+    async def look_up(what: str) -> str:
+        """Looks something up."""
+        looked_up.append(what)
+        return "nine to six"
+
+    async with speech_call(sfu, emulators, tmp_path, tools=lambda: [look_up]) as call:
+        call.takeover.say(GREETING)
+        await until(lambda: call.ear.onset_after(0) is not None)
+        await call.quiet()
+        assert heard(call, 0) == words_of(GREETING)
+        said = await call.say(QUESTION)
+        began = await call.reply_to(said)
+        await call.quiet()
+        assert heard(call, began - 0.1) == words_of(REPLY)
+        assert looked_up == ["hours"]
+        assert call.texts(UserTranscript) == [QUESTION.text]
+        assert call.texts(AgentTranscript) == [GREETING, REPLY]
+        assert [item.type for item in call.agent.chat_ctx.items if item.type != "agent_config_update"][-4:] == [
+            "message",
+            "function_call",
+            "function_call_output",
+            "message",
+        ]
+    assert call.losses == []
+    assert emulators.unheard == []
+
+
+async def test_a_listener_is_not_an_interruption_and_a_stop_is_one(
+    sfu: Settings, emulators: ProviderEmulators, tmp_path: Path
+) -> None:
+    async with speech_call(sfu, emulators, tmp_path) as call:
+        said = await call.say(REPEAT)
+        began = await call.reply_to(said)
+        await asyncio.sleep(0.5)
+        await call.say(MM_HMM)
+        await call.quiet()
+        assert heard(call, began - 0.1) == words_of(LONG)
+        assert call.interruptions == []
+
+        said = await call.say(REPEAT)
+        began = await call.reply_to(said)
+        await asyncio.sleep(1.2)
+        await call.say(STOP)
+        await until(lambda: bool(call.interruptions))
+        (cut,) = call.interruptions
+        known = words_of(LONG)
+        words = words_of(cut.heard_text)
+        assert 3 <= len(words) < len(known)
+        assert words == known[: len(words)]
+        session = emulators.realtime.sessions[-1]
+        await until(lambda: session.count("conversation.item.truncate") == 1)
+        remembered = [item.text for item in session.items if item.role == "assistant"][1]
+        assert abs(len(words_of(remembered)) - len(words)) <= 2
+    assert call.losses == []
+
+
+async def test_the_pipeline_goes_on_when_the_model_is_down(
+    sfu: Settings, emulators: ProviderEmulators, tmp_path: Path
+) -> None:
+    async with speech_call(sfu, emulators, tmp_path) as call:
+        said = await call.say(REPEAT)
+        await call.reply_to(said)
+        await call.quiet()
+        emulators.realtime.is_down = True
+        emulators.realtime.break_all()
+        await until(lambda: bool(call.losses))
+        said = await call.say(QUESTION)
+        began = await call.reply_to(said)
+        assert said.ended_at is not None
+        assert began - said.ended_at < 5
+        await call.quiet()
+        assert heard(call, began - 0.1) == words_of(LONG)
+        messages = [(one["role"], one["content"]) for one in emulators.chats()[-1].messages if one["role"] != "system"]
+        assert messages[0] == ("user", REPEAT.text)
+        assert messages[1] == ("assistant", LONG)
+        assert messages[-1] == ("user", QUESTION.text)
+
+
+async def test_a_call_begins_with_the_pipeline_when_the_model_is_down_already(
+    sfu: Settings, emulators: ProviderEmulators, tmp_path: Path
+) -> None:
+    emulators.realtime.is_down = True
+    async with speech_call(sfu, emulators, tmp_path) as call:
+        call.takeover.say(GREETING)
+        await until(lambda: call.ear.onset_after(0) is not None)
+        await call.quiet()
+        assert heard(call, 0) == words_of(GREETING)
+        said = await call.say(REPEAT)
+        began = await call.reply_to(said)
+        await call.quiet()
+        assert heard(call, began - 0.1) == words_of(LONG)
+        assert call.texts(UserTranscript) == [REPEAT.text]
