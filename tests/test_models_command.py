@@ -52,6 +52,16 @@ def test_each_model_has_its_part_what_it_lacks_and_its_price(agents: Path) -> No
     assert all(row.price is not None for row in rows)
 
 
+def test_a_realtime_model_leads_before_the_pipeline(agents: Path) -> None:
+    path = agents / "desk.yaml"
+    path.write_text(AGENT.replace("models:", "models:\n  realtime: openai/gpt-realtime"), encoding="utf-8")
+    with_key = rows_of(load_agent(path), Settings(openai_api_key="k"), load_prices())
+    assert [row.role for row in with_key if row.part == "leads"] == ["realtime"]
+    assert [row.role for row in with_key][-1] == "realtime"
+    without = rows_of(load_agent(path), Settings(), load_prices())
+    assert [row.role for row in without if row.part == "leads"] == ["stt", "llm", "tts"]
+
+
 def test_a_name_without_a_meaning_is_one_line(agents: Path) -> None:
     path = agents / "desk.yaml"
     path.write_text(AGENT.replace("gpt-4.1-nano", "gpt-realtime"), encoding="utf-8")

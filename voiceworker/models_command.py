@@ -22,6 +22,9 @@ from voiceworker.prices import load_prices
 from voiceworker.probe import Answer, Probe, ask_all, probe_of
 from voiceworker.providers import ROLES, Role
 
+_BY_RANK: tuple[Role, ...] = ("realtime", "stt", "llm", "tts")
+"where a realtime model leads, the others stand by"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -74,10 +77,10 @@ def rows_of(definition: AgentDefinition, settings: Settings, prices: PriceTable)
         outcomes = list(parse_routes(definition.routes).outcomes())
     except RouteError as error:
         raise ConfigError(f"agent {definition.name}: routes: {error.reason}") from None
-    for role in ROLES:
+    for role in _BY_RANK:
         own: tuple[str, ...] = getattr(definition.models, role)
         routed = [text for outcome in outcomes for text in outcome.terms.get(role, ())]
-        leads = "leads"
+        leads = "stands by" if any(row.role == "realtime" and row.part == "leads" for row in rows) else "leads"
         for text in dict.fromkeys((*own, *routed)):
             try:
                 name = ModelName.parse(text, role)
@@ -89,7 +92,7 @@ def rows_of(definition: AgentDefinition, settings: Settings, prices: PriceTable)
                 leads = "stands by"
             price = prices.find(role, name.priced)
             rows.append(Row(role, name, part, missing, probe_of(name, definition, settings), price))
-    return rows
+    return sorted(rows, key=lambda row: ROLES.index(row.role))
 
 
 def table(agent: str, rows: Iterable[Row], answers: Mapping[Probe, Answer]) -> Table:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,17 @@ from voiceworker.runtime.engines import Assembly, EngineBuilder, Links
 from voiceworker.runtime.plugins import NotHere, PluginError, plugin
 
 KEYS = {one.key: f"key-of-{name}" for name, one in PROVIDERS.items() if one.key} | {"VLLM_API_KEY": "key-of-vllm"}
+
+
+VOICE = {
+    "audio": {"sample_rate": 22050},
+    "espeak": {"voice": "en-gb"},
+    "phoneme_type": "espeak",
+    "num_symbols": 256,
+    "num_speakers": 2,
+    "inference": {"noise_scale": 0.667, "length_scale": 1, "noise_w": 0.8},
+    "phoneme_id_map": {},
+}
 
 
 def settings(directory: Path) -> Settings:
@@ -192,6 +204,26 @@ async def test_weights_that_are_there_but_no_model_are_told_when_they_lead_and_l
         builder(tmp_path, stt=["whisper/small.en", "pocketsphinx"]).hearing()
     builder(tmp_path, stt=["pocketsphinx", "whisper/small.en"]).check("stt")
     assert "whisper/small.en cannot stand by for pocketsphinx" in caplog.text
+
+
+async def test_an_engine_on_this_machine_is_made_once_its_files_are_there(tmp_path: Path) -> None:
+    for name in (ModelName("whisper", "tiny.en"), ModelName("piper", "en_GB-cori-medium")):
+        for path in weights_of(name, settings(tmp_path)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(VOICE), encoding="utf-8")
+    (weights_folder("whisper", settings(tmp_path)) / "tiny.en" / "vocabulary.txt").touch()
+    engines = builder(tmp_path, stt=["whisper/tiny.en"], tts=["piper/en_GB-cori-medium/1", "espeak"])
+    hearing, voice = engines.hearing(), engines.speaking()
+    assert isinstance(hearing, plugin("fasterwhisper").STT)
+    assert isinstance(voice, plugin("piper").TTS)
+    assert voice.sample_rate == 22050
+    await hearing.aclose()
+    await voice.aclose()
+    with pytest.raises(ValueError, match="has no speaker 7"):
+        builder(tmp_path, tts=["piper/en_GB-cori-medium/7"]).speaking()
+    weights_of(ModelName("piper", "en_GB-cori-medium"), settings(tmp_path))[1].write_text("{}")
+    with pytest.raises(OSError, match="does not describe a voice"):
+        builder(tmp_path, tts=["piper/en_GB-cori-medium"]).speaking()
 
 
 def test_the_files_that_are_looked_for_are_those_that_the_plugin_needs(tmp_path: Path) -> None:
