@@ -241,6 +241,8 @@ def test_what_is_said_of_the_metadata_is_short_and_cannot_write_to_a_terminal() 
         ([{"when": {"hours": ["08:00-25:00"]}, "llm": "a"}], (0, "when", "hours", 0), "hours of the day"),
         ([{"when": {"hours": 1080}, "llm": "a"}], (0, "when", "hours"), "hours of the day in quotes"),
         ([{"when": {"hours": "08:00-08:00"}, "llm": "a"}], (0, "when", "hours"), 'whole day is "00:00-24:00"'),
+        ([{"when": {"hour": ["08:00-09:00"]}, "llm": "a"}], (0, "when", "hour"), "that condition is called hours"),
+        ([{"when": {"day": ["Sat"]}, "llm": "a"}], (0, "when", "day"), "that condition is called weekdays"),
         ([{"when": {"weekdays": ["sat", "sunn"]}, "llm": "a"}], (0, "when", "weekdays", 1), "there are: mon, tue"),
         ([{"when": {"weekdays": 6}, "llm": "a"}], (0, "when", "weekdays"), "must be days, as in"),
         ([{"when": {"load": "> 80"}, "llm": "a"}], (0, "when", "load"), "from 0"),

@@ -45,10 +45,20 @@ def _condition(key: Any, raw: Any, place: Place) -> Condition:
         case "load":
             return LoadCondition(_load(raw, place))
         case str() if key and all(key.split(".")):
+            _refuse_lookalikes(key, raw, place)
             return FactCondition(key, _alternatives(raw, place, key.rpartition(".")[2]))
     raise RouteError(
         place, "must be a key of the metadata, as in plan or caller.tier; in quotes when YAML reads a number or yes"
     )
+
+
+def _refuse_lookalikes(key: str, raw: Any, place: Place) -> None:
+    """A condition on the time that is misspelt would be one on metadata that nobody sends, and never hold."""
+    texts = [value.strip().lower() for value, _ in _each(raw, place) if isinstance(value, str)]
+    if texts and all(_SPAN.fullmatch(text) for text in texts):
+        raise RouteError(place, "looks like hours of the day; that condition is called hours")
+    if key in ("weekday", "day", "days") and any(text in (*WEEKDAYS, *_DAY_NAMES) for text in texts):
+        raise RouteError(place, "looks like days; that condition is called weekdays")
 
 
 def _each(raw: Any, place: Place) -> list[tuple[Any, Place]]:
