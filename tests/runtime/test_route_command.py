@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner, Result
 
 from voiceworker.config import ROOT, ConfigError
+from voiceworker.policy.routing import parse_routes
 from voiceworker.runtime.route_command import route
 
 PAGE = (ROOT / "docs" / "routing.md").read_text(encoding="utf-8")
@@ -61,6 +63,12 @@ def differences(own: dict[str, Any], found: dict[str, Any]) -> list[str]:
     usual = {role: ", ".join(model["name"] for model in models) for role, models in own["models"].items()}
     words = [f"{word} {found[word]}" for word in ("language", "eagerness") if found[word]]
     return [f"{role} {names}" for role, names in lists.items() if names != usual[role]] + words
+
+
+@pytest.mark.parametrize("line", PAGE.split("| condition | holds |\n|---|---|\n")[1].split("\n\n")[0].splitlines())
+def test_the_conditions_of_the_page_can_be_written_like_that(line: str) -> None:
+    condition = yaml.safe_load(re.findall(r"`(.*?)`", line)[0])
+    assert len(parse_routes([{"when": condition, "llm": ["script"]}]).rules[0].conditions) == 1
 
 
 def test_the_page_shows_what_the_command_prints(agents: Path) -> None:
