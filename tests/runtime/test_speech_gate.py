@@ -7,7 +7,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
-import soundfile
 from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, stt
 from livekit.plugins import deepgram, openai
@@ -23,15 +21,15 @@ from livekit.plugins import deepgram, openai
 from voiceworker.lab.audio import SAMPLE_RATE, Samples, room_noise
 from voiceworker.lab.emulators import Delays, Fault, ProviderEmulators
 from voiceworker.lab.material import Material, load_material, samples_of
-from voiceworker.lab.speech import Speech, SpeechKind, SpokenWord
-from voiceworker.runtime.speech_gate import SpeechGate, gate_detector, gate_settings
+from voiceworker.lab.speech import Speech, SpeechKind
+from voiceworker.runtime.speech_gate import GatedStream, SpeechGate, gate_detector, gate_settings
 
 MATERIAL = Path(__file__).parents[1] / "audio" / "turns"
 FINAL, INTERIM = stt.SpeechEventType.FINAL_TRANSCRIPT, stt.SpeechEventType.INTERIM_TRANSCRIPT
 USAGE = stt.SpeechEventType.RECOGNITION_USAGE
 FRAME = SAMPLE_RATE // 50
 FAST = 16.0
-"times as fast as speech: the emulator and the gate go by the audio"
+"times as fast as speech at most: the emulator and the gate go by the audio"
 AGAIN = APIConnectOptions(max_retry=3, retry_interval=0.02, timeout=2)
 
 
@@ -89,12 +87,8 @@ class PhoneCall:
         await self.sound(np.zeros(round(seconds * SAMPLE_RATE), np.int16))
 
     async def say(self, speech: Speech, *, gain: float = 1.0) -> None:
-        """Part by part: what follows a long pause is announced when it comes, for the pause may be cut out."""
-        for before, part, samples, after in parts(speech):
-            await self.sound(before)
-            self.emulators.expect(part, time.perf_counter())
-            await self.sound((gain * samples).astype(np.int16))
-            await self.sound(after)
+        self.emulators.expect(speech, time.perf_counter())
+        await self.sound((gain * samples_of(speech)).astype(np.int16))
 
     async def sound(self, samples: Samples) -> None:
         for begin in range(0, len(samples), FRAME):
@@ -106,6 +100,19 @@ class PhoneCall:
                 line.stream.push_frame(rtc.AudioFrame(frame.tobytes(), SAMPLE_RATE, 1, len(frame)))
             due = self._started_at + self.samples / SAMPLE_RATE / self._speed
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            while not self._all_have_followed():
+                await asyncio.sleep(0.001)
+
+    def _all_have_followed(self) -> bool:
+        """On a busy machine the call gets slower, and nothing else."""
+        for key, line in self.lines.items():
+            if isinstance(line.stream, GatedStream):
+                behind, most = line.stream.lag_seconds, 0.1
+            else:
+                behind, most = self.samples / SAMPLE_RATE - self.sent_seconds(key), 0.3
+            if behind > most:
+                return False
+        return True
 
     async def hang_up(self) -> None:
         """Once all that was said has been transcribed. (The plugin itself takes up to 5 s to end.)"""
@@ -141,44 +148,6 @@ async def call(
                 listening.create_task(call.listen(line))
             yield call
             await call.hang_up()
-
-
-_parts_folder: list[Path] = []
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    _parts_folder[:] = [tmp_path_factory.mktemp("parts")]
-
-
-def parts(speech: Speech, pause_seconds: float = 0.3) -> list[tuple[Samples, Speech, Samples, Samples]]:
-    """The speech cut at its pauses, each part with the silence before and after it."""
-    samples = samples_of(speech)
-    if not speech.words:
-        return [(samples[:0], speech, samples, samples[:0])]
-    groups: list[list[SpokenWord]] = []
-    for word in speech.words:
-        if groups and word.started_seconds - groups[-1][-1].ended_seconds < pause_seconds:
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    middles = [(one[-1].ended_seconds + other[0].started_seconds) / 2 for one, other in pairwise(groups)]
-    cuts = [0, *(round(middle * SAMPLE_RATE) for middle in middles), len(samples)]
-    made = []
-    for nth, group in enumerate(groups):
-        piece = samples[cuts[nth] : cuts[nth + 1]]
-        level = np.abs(piece.astype(np.int32))
-        loud = np.flatnonzero(level > 0.005 * level.max())
-        first, last = int(loud[0]), int(loud[-1]) + 1
-        path = _parts_folder[0] / f"{speech.name}-{nth}.wav"
-        soundfile.write(path, piece[first:last], SAMPLE_RATE)
-        begin = (cuts[nth] + first) / SAMPLE_RATE
-        words = tuple(
-            SpokenWord(word.text, max(0.0, word.started_seconds - begin), word.ended_seconds - begin) for word in group
-        )
-        part = Speech(f"{speech.name}/{nth}", speech.kind, speech.voice, path, words, (last - first) / SAMPLE_RATE)
-        made.append((piece[:first], part, piece[first:last], piece[last:]))
-    return made
 
 
 def same_times(gated: Line, plain: Line) -> None:
@@ -302,8 +271,7 @@ async def test_words_that_a_lost_connection_took_with_it_are_sent_again(material
         await phone.say(speech)
         await phone.silence(1)
     assert emulators.bill.account("gated", "stt").requests == 2
-    assert " ".join(phone.lines["gated"].texts).endswith(speech.words[-1].text)
-    assert phone.sent_seconds("gated") > speech.seconds + 0.8
+    assert " ".join(phone.lines["gated"].texts) == speech.text
 
 
 async def test_a_connection_that_is_not_to_be_had_is_the_callers_error(emulators: ProviderEmulators) -> None:

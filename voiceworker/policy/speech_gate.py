@@ -82,6 +82,11 @@ class Gate:
         return self._open
 
     @property
+    def lag_seconds(self) -> float:
+        """Of audio that no verdict has come for yet: a window and a frame as a rule, more when the machine is busy."""
+        return (self._received - self._judged) / self._rate
+
+    @property
     def all_sent(self) -> bool:
         """Nothing is held back."""
         return self._open and self._sent == self._received

@@ -153,6 +153,11 @@ class GatedStream(stt.RecognizeStream):
             raise ValueError("start_time_offset must be non-negative")
         self._offset = value
 
+    @property
+    def lag_seconds(self) -> float:
+        """How far the detector is behind."""
+        return self._gate.lag_seconds if self._gate is not None else 0.0
+
     async def aclose(self) -> None:
         await super().aclose()
         await self._tasks.aclose()

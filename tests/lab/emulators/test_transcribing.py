@@ -129,6 +129,44 @@ def test_a_pause_ends_a_segment(make_speech: MakeSpeech) -> None:
     assert after_the_pause[0][1] == "the"
 
 
+def test_a_pause_that_the_client_cuts_short_moves_what_follows_it(make_speech: MakeSpeech) -> None:
+    line = Line()
+    speech = make_speech("what is | the price | today", pause_seconds=1.2)
+    samples = read_speech(speech.path)
+    line.expectations.add(speech, line.now)
+    line.started_at = line.now
+    for begin, end in ((0.0, 0.9), (1.5, 2.7), (3.3, 3.9)):  # of each pause 0.3 s at its beginning, and at its end
+        line.send(samples[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)])
+        line.stream.finalize(line.now)
+    line.quiet(0.5)
+    assert [text for _, text in line.transcripts(final=True) if text] == ["what is", "the price", "today"]
+    words = [
+        word
+        for _, message in line.of_type("Results")
+        if message["is_final"]
+        for word in message["channel"]["alternatives"][0]["words"]
+    ]
+    assert [word["start"] for word in words] == pytest.approx([0, 0.3, 1.2, 1.5, 2.4], abs=0.03)
+
+
+def test_what_a_lost_stream_had_heard_is_heard_again_when_it_is_sent_again(make_speech: MakeSpeech) -> None:
+    line = Line()
+    speech = make_speech("what is the price")
+    samples = read_speech(speech.path)
+    line.expectations.add(speech, line.now)
+    line.started_at = line.now
+    half = round(0.7 * SAMPLE_RATE)
+    line.send(samples[:half])
+    line.now += 0.2
+    line.reconnect()
+    now, heard = line.now, soxr.resample(samples[:half], SAMPLE_RATE, RATE)
+    for begin in range(0, len(heard), RATE // 20):  # all at once
+        line.stream.receive(heard[begin : begin + RATE // 20], now)
+    line.send(samples[half:])
+    line.quiet(0.5)
+    assert [text for _, text in line.transcripts(final=True)] == ["what is the price"]
+
+
 def test_a_pause_shorter_than_the_endpointing_ends_none(make_speech: MakeSpeech) -> None:
     line = Line(ListenOptions(interim_results=True, endpointing_seconds=0.5))
     line.say(make_speech("what is | the price"))

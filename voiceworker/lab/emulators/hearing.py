@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,12 @@ _QUIET = 50
 "a sample; where none is louder nobody speaks, and nothing is compared"
 _STEP_SECONDS = 0.03
 "of new audio, after which it is looked at again"
+_PAUSE_SECONDS = 0.5
+"within a speech, from which on what follows it is looked for anew: a client that sends no silence cuts it short"
+_MOVED_SECONDS = 0.02
+"earlier than it would be after the whole pause, it was cut short"
+_REPLAYED_SECONDS = 0.25
+"of audio beyond the time since the stream's beginning: a client sends again what another stream has heard"
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -141,8 +148,38 @@ class Bound:
     "its first sample, in the stream's time; negative when the stream was opened in the midst of it"
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Of a speech that was found, what follows a pause came earlier than it was to come."""
+
+    speech: Speech
+    expected_seconds: float
+    "the beginning of its first word, in the stream's time, had the pause been whole"
+    by_seconds: float
+    "less than 0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What follows a long pause."""
+
+    pause_began_seconds: float
+    "from the beginning of the speech, as below"
+    begins_seconds: float
+    beginning: Floats
+
+
+@dataclass(slots=True)
+class _Following:
+    """A speech that was found, with the parts of it that are still to come."""
+
+    speech: Speech
+    started_seconds: float
+    parts: list[_Part]
+
+
 class Ear:
-    """Finds announced speech in one stream, by the waveform of its beginning."""
+    """Finds announced speech in one stream, by the waveform of its beginning, and again after each long pause."""
 
     def __init__(self, expectations: Expectations, clock: AudioClock, api_key: str, opened_at: float) -> None:
         self._expectations = expectations
@@ -155,6 +192,8 @@ class Ear:
         "samples at RATE before those in `_audio`"
         self._looked_at = 0
         self._bound: list[Expected] = []
+        self._following: list[_Following] = []
+        self._moved: list[Moved] = []
 
     def hear(self, samples: Samples, now: float) -> list[Bound]:
         """What begins to be recognised with these samples, which the clock has counted already."""
@@ -172,21 +211,52 @@ class Ear:
         for expected in self._expectations.for_stream(self._api_key, now):
             if expected in self._bound:
                 continue
-            started = self._resumed(expected) if expected.is_over(now) else self._found(expected)
+            is_again = self._api_key in expected.heard_at and self._is_replay(now)
+            started = self._found(expected) if is_again or not expected.is_over(now) else None
+            if started is None and not is_again and self._clock.seconds >= _BEGINNING_SECONDS:
+                started = self._resumed(expected)
             if started is not None:
                 self._bound.append(expected)
                 found.append(Bound(expected.speech, started))
+                self._following.append(_Following(expected.speech, started, list(_parts_of(expected.speech))))
+        self._following = [one for one in self._following if self._follow(one)]
         return found
+
+    def moved(self) -> list[Moved]:
+        """What has been noticed of pauses that were cut short, once."""
+        noticed, self._moved = self._moved, []
+        return noticed
+
+    def _is_replay(self, now: float) -> bool:
+        first_at = self._clock.arrival_of(0)
+        return first_at is not None and self._clock.seconds > now - first_at + _REPLAYED_SECONDS
+
+    def _follow(self, following: _Following) -> bool:
+        """Looks for the next part; whether there is one to look for."""
+        if not following.parts:
+            return False
+        part = following.parts[0]
+        expected = following.started_seconds + part.begins_seconds
+        begin = max(0, round((following.started_seconds + part.pause_began_seconds) * RATE) - self._forgotten)
+        place = _place_of(part.beginning, self._audio[begin:])
+        if place is not None:
+            by = (self._forgotten + begin + place) / RATE - expected
+            if by < -_MOVED_SECONDS:
+                self._moved.append(Moved(following.speech, expected, by))
+                following.started_seconds += by
+        if place is not None or self._clock.seconds > expected + _BEGINNING_SECONDS:
+            following.parts.pop(0)
+        return True
 
     def _found(self, expected: Expected) -> float | None:
         earliest = self._clock.seconds_at(expected.started_at - _EARLY_SECONDS)
         begin = max(0, round(earliest * RATE) - self._forgotten)
         place = _place_of(expected.beginning, self._audio[begin:])
         if place is None:
-            return self._resumed(expected)
+            return None
         started = (self._forgotten + begin + place) / RATE
         arrived_at = self._clock.arrival_of(started)
-        if arrived_at is None or expected.is_late(arrived_at):
+        if arrived_at is None or (expected.is_late(arrived_at) and self._api_key not in expected.heard_at):
             return None
         expected.heard_at.setdefault(self._api_key, arrived_at)
         return started
@@ -198,6 +268,20 @@ class Ear:
             return None
         first_at = self._clock.arrival_of(0)
         return None if first_at is None else heard_at - first_at
+
+
+@functools.lru_cache(maxsize=1024)
+def _parts_of(speech: Speech) -> tuple[_Part, ...]:
+    samples = read_speech(speech.path)
+    parts = []
+    for word, following in pairwise(speech.words):
+        if following.started_seconds - word.ended_seconds < _PAUSE_SECONDS:
+            continue
+        begin = round(following.started_seconds * SAMPLE_RATE)
+        piece = samples[begin : begin + round(_BEGINNING_SECONDS * SAMPLE_RATE)]
+        beginning = np.asarray(soxr.resample(piece.astype(np.float32), SAMPLE_RATE, RATE), np.float32)
+        parts.append(_Part(word.ended_seconds, following.started_seconds, beginning))
+    return tuple(parts)
 
 
 def _place_of(beginning: Floats, audio: Floats) -> int | None:

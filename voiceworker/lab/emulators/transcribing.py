@@ -11,7 +11,7 @@ from typing import Any
 
 from voiceworker.lab.audio import Samples
 from voiceworker.lab.emulators.delays import Delays
-from voiceworker.lab.emulators.hearing import AudioClock, Bound, Ear, Expectations
+from voiceworker.lab.emulators.hearing import AudioClock, Bound, Ear, Expectations, Moved
 from voiceworker.lab.emulators.listening import ListenOptions
 from voiceworker.lab.speech import Speech
 
@@ -104,6 +104,8 @@ class Transcriber:
         self.clock.receive(len(samples), now)
         for bound in self._ear.hear(samples, now):
             self._bind(bound)
+        for moved in self._ear.moved():
+            self._move(moved)
 
     def finalize(self, now: float) -> None:
         """Everything heard up to here becomes final, without waiting for a pause."""
@@ -183,6 +185,18 @@ class Transcriber:
             last = words[-1].ended + self._final_delay + 1.0
             for onset, next_onset in itertools.pairwise([*onsets, last]):
                 self._interims.extend(self._interims_of(onset, next_onset))
+
+    def _move(self, moved: Moved) -> None:
+        """A pause was shorter than announced: what follows it is earlier, and so is what is said of it."""
+        since = moved.expected_seconds - _ONSET_SECONDS
+        for word in self._words:
+            if word.speech == moved.speech and word.started >= since:
+                word.started += moved.by_seconds
+                word.ended += moved.by_seconds
+        before = [moment for moment in self._interims if moment < since + moved.by_seconds]
+        after = [moment + moved.by_seconds for moment in self._interims if moment >= since]
+        self._interims = before + after
+        self._starts = [start + moved.by_seconds if start >= since else start for start in self._starts]
 
     def _interims_of(self, onset: float, until: float) -> list[float]:
         """From the onset of a segment to that of the next; in the stream's time."""
