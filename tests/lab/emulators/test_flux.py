@@ -180,7 +180,7 @@ def say(emulators: ProviderEmulators, stream: stt.RecognizeStream, speech: Speec
 
 async def until_end(stream: AsyncIterator[stt.SpeechEvent]) -> list[stt.SpeechEvent]:
     events = []
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(5):
         async for event in stream:
             events.append(event)
             if event.type is stt.SpeechEventType.END_OF_SPEECH:
@@ -235,7 +235,7 @@ async def test_the_stock_plugin_configures_it_while_it_runs(
 async def test_a_fault_is_the_plugin_s_own_error(
     fault: Fault, status: int, http: aiohttp.ClientSession, make_speech: MakeSpeech
 ) -> None:
-    once = APIConnectOptions(max_retry=0, timeout=2)
+    once = APIConnectOptions(max_retry=0, timeout=5)
     async with ProviderEmulators(faults=[fault]) as emulators:
         stream = recogniser(emulators, http).stream(conn_options=once)
         with pytest.raises(APIStatusError) as raised:

@@ -26,7 +26,7 @@ from voiceworker.lab.emulators.recordings import transcribed
 from voiceworker.lab.speech import Speech
 
 MakeSpeech = Callable[..., Speech]
-ONCE = APIConnectOptions(max_retry=0, timeout=1)
+ONCE = APIConnectOptions(max_retry=0, timeout=5)
 
 
 def wav(samples: Samples, rate: int = SAMPLE_RATE) -> bytes:

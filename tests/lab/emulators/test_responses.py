@@ -26,7 +26,7 @@ from voiceworker.lab.emulators import Delays, Fault, ProviderEmulators, Reply, S
 from voiceworker.lab.emulators.faults import FaultKind
 from voiceworker.lab.emulators.tones import words_of
 
-ONCE = APIConnectOptions(max_retry=0, timeout=0.5)
+ONCE = APIConnectOptions(max_retry=0, timeout=5)
 QUICK = Delays(first_token_seconds=0.01, tokens_per_second=300)
 BY = pytest.mark.parametrize("by_websocket", [True, False], ids=["websocket", "events"])
 
@@ -60,7 +60,7 @@ async def ask(
     gpt: responses.LLM, chat: ChatContext, tools: Sequence[llm.Tool] = ()
 ) -> tuple[str, list[llm.FunctionToolCall], llm.CompletionUsage | None]:
     text, calls, usage = "", [], None
-    async with asyncio.timeout(3), gpt.chat(chat_ctx=chat, tools=list(tools), conn_options=ONCE) as stream:
+    async with asyncio.timeout(5), gpt.chat(chat_ctx=chat, tools=list(tools), conn_options=ONCE) as stream:
         async for chunk in stream:
             if chunk.delta is not None:
                 text += chunk.delta.content or ""
@@ -185,7 +185,7 @@ async def test_a_fault_is_the_plugin_s_own_error(
     async with ProviderEmulators(delays=QUICK, faults=[fault]) as emulators:
         async with model(emulators, by_websocket=by_websocket) as gpt:
             with pytest.raises(error):
-                async with asyncio.timeout(0.7):
+                async with asyncio.timeout(0.5 if kind == "hang" else 5):
                     await ask(gpt, context("hello"))
         assert emulators.requests[0].failed
         assert emulators.bill.total("llm").failed_requests == (0 if kind == "malformed" else 1)

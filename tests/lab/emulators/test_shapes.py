@@ -27,7 +27,7 @@ from voiceworker.lab.emulators.wire import Exchange, WireLog
 from voiceworker.lab.speech import Speech
 
 MakeSpeech = Callable[..., Speech]
-ONCE = APIConnectOptions(max_retry=0, timeout=1)
+ONCE = APIConnectOptions(max_retry=0, timeout=5)
 QUICK = Delays(first_interim_seconds=0.2, final_seconds=0.05, first_token_seconds=0.01, tokens_per_second=500)
 FINAL = stt.SpeechEventType.FINAL_TRANSCRIPT
 
@@ -77,7 +77,7 @@ async def any_model(emulators: ProviderEmulators, kind: str) -> AsyncIterator[op
 
 async def ask(model: openai.LLM | responses.LLM, chat: ChatContext) -> list[llm.FunctionToolCall]:
     calls: list[llm.FunctionToolCall] = []
-    async with model.chat(chat_ctx=chat, tools=[price_of], conn_options=ONCE) as stream, asyncio.timeout(3):
+    async with model.chat(chat_ctx=chat, tools=[price_of], conn_options=ONCE) as stream, asyncio.timeout(5):
         async for chunk in stream:
             calls += chunk.delta.tool_calls if chunk.delta is not None else []
     return calls
@@ -168,7 +168,7 @@ def say(emulators: ProviderEmulators, stream: stt.RecognizeStream, speech: Speec
 
 
 async def until_final(stream: stt.RecognizeStream) -> None:
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(5):
         async for event in stream:
             if event.type is FINAL:
                 return
@@ -183,7 +183,7 @@ async def test_streams_of_deepgram(
         say(emulators, stream, make_speech("What is | the price?"))
         await until_final(stream)
         stream.end_input()
-        async with asyncio.timeout(3):  # the stream itself ends with the plugin's next KeepAlive
+        async with asyncio.timeout(5):  # the stream itself ends with the plugin's next KeepAlive
             while "Metadata" not in kinds_of(emulators.wire, "sent"):
                 await asyncio.sleep(0.01)
         await stream.aclose()

@@ -23,7 +23,7 @@ from voiceworker.lab.emulators.faults import FaultKind
 from voiceworker.lab.speech import Speech
 
 MakeSpeech = Callable[..., Speech]
-ONCE = APIConnectOptions(max_retry=0, timeout=1)
+ONCE = APIConnectOptions(max_retry=0, timeout=5)
 SILENCE = np.zeros(round(0.8 * SAMPLE_RATE), np.int16)
 
 
@@ -50,7 +50,7 @@ def say(emulators: ProviderEmulators, stream: stt.RecognizeStream, speech: Speec
 
 async def until_usage(stream: AsyncIterator[stt.SpeechEvent]) -> list[stt.SpeechEvent]:
     events = []
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(5):
         async for event in stream:
             events.append(event)
             if event.type is stt.SpeechEventType.RECOGNITION_USAGE:
@@ -124,7 +124,7 @@ class Client:
             await self.send("input_audio_buffer.append", audio=base64.b64encode(piece).decode())
 
     async def until(self, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(5):
             while True:
                 event: dict[str, Any] = await self._socket.receive_json()
                 self.received.append(event)
