@@ -65,7 +65,13 @@ def build_voice(path: Path, *, sample_rate: int = 16000, speakers: int = 1) -> P
     output = helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 1, 1, "samples"])
     graph = helper.make_graph(nodes, "voice", inputs, [output], numbers)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), str(path))
-    config = {
+    described = _description(sample_rate, speakers)
+    path.with_name(f"{path.name}.json").write_text(json.dumps(described), encoding="utf-8")
+    return path
+
+
+def _description(sample_rate: int, speakers: int) -> dict[str, object]:
+    return {
         "audio": {"sample_rate": sample_rate},
         "espeak": {"voice": "en-us"},
         "phoneme_type": "espeak",
@@ -75,8 +81,6 @@ def build_voice(path: Path, *, sample_rate: int = 16000, speakers: int = 1) -> P
         "inference": {"noise_scale": 0.667, "length_scale": 1, "noise_w": 0.8},
         "phoneme_id_map": DEFAULT_PHONEME_ID_MAP,
     }
-    path.with_name(f"{path.name}.json").write_text(json.dumps(config), encoding="utf-8")
-    return path
 
 
 def _round() -> object:

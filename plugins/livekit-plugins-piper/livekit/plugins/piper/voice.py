@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from livekit.plugins.espeak.wording import is_speakable, word
 
 from piper import AudioChunk, PhonemeType, PiperConfig, PiperVoice, SynthesisConfig
 
 _BRACKETS = re.compile(r"\[(?=\[)")
 "Piper takes what stands in [[ ]] for phonemes"
-
-_FIRST_PICTURE = "\u2190"
-"symbols from the arrows on are pictures and emoji, whose names nobody wants to hear"
-
-_NON_JOINER = "\u200c"
-"the one of the invisible characters that belongs to words: in Persian"
 
 
 class VoiceError(OSError):
@@ -107,7 +101,7 @@ class Voice:
             length_scale=self._piper.config.length_scale / style.speed,
             volume=style.volume,
         )
-        spoken = plain(text)
+        spoken = worded(text, self._piper.config.espeak_voice)
         if not is_speakable(spoken):
             return
         chunks = iter(self._piper.synthesize(spoken, settings))
@@ -127,18 +121,7 @@ class Voice:
             raise VoiceError(f"{self._model} failed on a text: {error}") from error
 
 
-def plain(text: str) -> str:
-    """The text without what would be obeyed instead of spoken, and without pictures and control characters."""
-    return _BRACKETS.sub("[ ", "".join(map(_spoken, text)))
-
-
-def is_speakable(text: str) -> bool:
-    return any(character.isalnum() or unicodedata.category(character) in ("Sc", "Sm") for character in text)
-
-
-def _spoken(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Cf":
-        return character if character == _NON_JOINER else ""
-    is_picture = category in ("So", "Sk", "Mn") and character >= _FIRST_PICTURE
-    return " " if is_picture or category[0] == "C" else character
+def worded(text: str, language: str) -> str:
+    """The text as it is to be read: no emoji and control characters, amounts and times as they are said, and nothing
+    that would be obeyed instead of spoken."""
+    return _BRACKETS.sub("[ ", word(text, language).spoken)
