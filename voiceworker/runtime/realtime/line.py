@@ -8,9 +8,7 @@ takes over at a moment at which nothing is under way; the caller's open turn is 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections import deque
 from collections.abc import AsyncIterable, Callable
 from dataclasses import replace
 from typing import Any, Literal
@@ -23,21 +21,13 @@ from livekit.agents import (
     NotGivenOr,
     UserStateChangedEvent,
     llm,
-    utils,
 )
 
-from voiceworker.policy.liveness import Liveness
-from voiceworker.policy.renewal import Renewal, RenewalSettings
-from voiceworker.runtime.realtime.caller_input import CallerInput
+from voiceworker.runtime.realtime.connections import Connections
+from voiceworker.runtime.realtime.knowledge import Knowledge
 from voiceworker.runtime.realtime.reply import Reply
 from voiceworker.runtime.realtime.settings import LineSettings, Lost, ReplyState
-from voiceworker.runtime.realtime.wire import Wire, fingerprint
-from voiceworker.runtime.tasks import Tasks
-
-logger = logging.getLogger("voiceworker.realtime")
-
-_REPLY = "reply"
-_SECOND_TRY_SECONDS = 0.1
+from voiceworker.runtime.realtime.wire import Wire
 
 
 class RealtimeLine(llm.RealtimeModel):
@@ -97,234 +87,51 @@ class RealtimeLine(llm.RealtimeModel):
 
 
 class LineSession(llm.RealtimeSession[str]):
+    """The framework's side; `Connections` is the provider's."""
+
     def __init__(self, line: RealtimeLine, *, turn_detection_disabled: bool) -> None:
         super().__init__(line)
-        self.renewals = 0
         self._line = line
-        self._settings = line.settings
         self._without_turn_detection = turn_detection_disabled
-        self._tasks = Tasks()
-        self._changed = asyncio.Event()
-        self._serving = asyncio.Event()
-        now = time.monotonic()
-        self._renewal = Renewal(RenewalSettings(line.settings.cap_seconds), now)
-        self._renew_not_before = now
-        self._liveness = Liveness(line.settings.patience_seconds)
-        self._input = CallerInput()
-        self._wire: Wire | None = None
-        "that serves; None until the first one does, and while another is opened for one that was lost"
-        self._replies: list[Reply] = []
-        "asked for, and not begun"
-        self._turns: deque[list[rtc.AudioFrame]] = deque(maxlen=2)
-        "that were taken, and whose words have not come: another connection hears them again"
-        self._transcribed = 0
-        "turns of the serving connection whose words have come"
-        self._instructions: NotGivenOr[str] = NOT_GIVEN
-        self._offered: NotGivenOr[list[llm.Tool]] = NOT_GIVEN
-        self._tool_choice: NotGivenOr[llm.ToolChoice | None] = NOT_GIVEN
-        self._under_way = 0
-        "updates of the history that wait for the provider's word"
-        self._lost: Lost | None = None
-        self._tasks.spawn(self._live(), "the realtime line")
+        self._knowledge = Knowledge()
+        self._input = self._knowledge.input
+        self._connections = Connections(self, self._knowledge, line.settings)
+        self._connections.start()
 
-    # --- its life ---
+    @property
+    def renewals(self) -> int:
+        return self._connections.renewals
 
-    async def _live(self) -> None:
-        await self._connect(self._settings.open_seconds)
-        while self._lost is None:
-            self._changed.clear()
-            wire, now = self._wire, time.monotonic()
-            assert wire is not None
-            if wire.failure or self._liveness.is_dead(now):
-                await self._replace(wire)
-            elif self._is_behind(wire, now):
-                await self._catch_up(wire)
-            elif self._renewal.due(now) and now >= self._renew_not_before:
-                await self._renew(wire)
-            else:
-                await self._sleep(now)
+    @property
+    def _wire(self) -> Wire | None:
+        return self._connections.wire
 
-    async def _sleep(self, now: float) -> None:
-        renewal = self._renewal.deadline(now)
-        moments = (None if renewal is None else max(renewal, self._renew_not_before), self._liveness.deadline())
-        next_at = min((moment for moment in moments if moment is not None), default=now + 60)
-        try:
-            async with asyncio.timeout(max(0.01, next_at - now)):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+    # --- what its connections need ---
 
-    async def _connect(self, seconds: float, reply: ReplyState = "none") -> None:
-        """Opens a connection and lets it serve, or gives up. `reply`: what is lost with the one before."""
-        try:
-            async with asyncio.timeout(seconds):
-                wire = await self._open_again()
-        except (llm.RealtimeError, TimeoutError) as error:
-            self._give_up(str(error) or "it did not answer in time", reply)
-            return
-        self._take_over(wire)
-        if reply != "none":
-            self._line.on_broken_off(reply)
+    def new_session(self) -> llm.RealtimeSession[Any]:
+        return self._line.stock.session(turn_detection_disabled=self._without_turn_detection)
 
-    async def _replace(self, wire: Wire) -> None:
-        """The connection is gone, or hangs."""
-        reason = wire.failure or "it hangs"
-        logger.warning("the connection to the realtime model is lost: %s", reason)
-        reply: ReplyState = "none" if wire.response == "none" else "cut" if wire.response == "spoken" else "owed"
-        self._wire = None
-        self._serving.clear()
-        wire.retire()
-        self._tasks.spawn(wire.aclose(), "end of a lost connection")
-        if not wire.failure:  # it has cost its time already, and the next one may hang as well
-            self._give_up(reason, reply)
-            return
-        is_owed = reply != "none" or bool(self._replies)
-        await self._connect(self._settings.open_again_seconds if is_owed else self._settings.open_seconds, reply)
-
-    async def _renew(self, old: Wire) -> None:
-        """Opens another connection beside the one that serves, and lets it take over when nothing would be lost."""
-        try:
-            async with asyncio.timeout(self._settings.renew_seconds):
-                new = await self._open()
-        except (llm.RealtimeError, TimeoutError) as error:
-            logger.warning("the connection to the realtime model was not renewed: %s", error or "no answer in time")
-            self._renew_not_before = time.monotonic() + self._settings.renew_again_seconds
-            return
-        try:
-            while not (old.failure or new.failure or self._liveness.is_dead(time.monotonic())):
-                self._changed.clear()
-                if not self._may_switch(old):
-                    await self._sleep(time.monotonic())
-                elif new.told != fingerprint(history := self._history()):
-                    await new.tell(history)
-                else:
-                    self._take_over(new)
-                    self.renewals += 1
-                    self._tasks.spawn(old.aclose(), "end of an old connection")
-                    return
-        except llm.RealtimeError as error:
-            logger.warning("the new connection did not take the history: %s", error)
-        self._renew_not_before = time.monotonic() + self._settings.renew_again_seconds
-        await new.aclose()
-
-    def _may_switch(self, old: Wire) -> bool:
-        return old.response == "none" and not self._replies and not self._under_way and not self._turns
-
-    def _is_behind(self, wire: Wire, now: float) -> bool:
-        """It has taken over while the agent spoke: what was heard of that has to be told."""
-        return wire.took_over_in_speech and self._renewal.is_quiet(now) and self._may_switch(wire)
-
-    async def _catch_up(self, wire: Wire) -> None:
-        wire.took_over_in_speech = False
-        try:
-            await wire.tell(self._history())
-        except llm.RealtimeError as error:
-            logger.warning("the new connection was not told what was said meanwhile: %s", error)
-
-    async def _open_again(self) -> Wire:
-        """Twice, if need be: a single connection breaks for many reasons."""
-        try:
-            return await self._open()
-        except llm.RealtimeError as error:
-            logger.info("the realtime model is tried once more: %s", error)
-            await asyncio.sleep(_SECOND_TRY_SECONDS)
-            return await self._open()
-
-    async def _open(self) -> Wire:
-        """A connection that knows all that the one before knew. Raises llm.RealtimeError."""
-        session = self._line.stock.session(turn_detection_disabled=self._without_turn_detection)
-        wire = Wire(session, self._wire_told)
-        try:
-            await wire.stand()
-            await self._brief(wire)
-            if wire.failure:
-                raise llm.RealtimeError(wire.failure)
-        except BaseException:
-            await wire.aclose()
-            raise
-        return wire
-
-    async def _brief(self, wire: Wire) -> None:
-        if isinstance(self._instructions, str):
-            await wire.session.update_instructions(self._instructions)
-        if isinstance(self._offered, list):
-            await wire.session.update_tools(self._offered)
-        if utils.is_given(self._tool_choice):
-            wire.session.update_options(tool_choice=self._tool_choice)
-        await wire.tell(self._history())
-
-    def _history(self) -> llm.ChatContext:
+    def history(self) -> llm.ChatContext:
         context = self._line.history().copy(
             exclude_instructions=True, exclude_empty_message=True, exclude_handoff=True, exclude_config_update=True
         )
-        return context.truncate(max_items=self._settings.longest_history)
+        return context.truncate(max_items=self._line.settings.longest_history)
 
-    def _take_over(self, wire: Wire) -> None:
-        """From here on `wire` serves. Nothing is awaited: no frame and no order falls between two connections."""
-        if self._wire is not None:
-            self._wire.retire()
-        self._wire = wire
-        self._transcribed = 0
-        wire.took_over_in_speech = not self._renewal.is_quiet(time.monotonic())
-        wire.serve(self.emit)
-        for turn in self._turns:
-            for frame in turn:
-                wire.session.push_audio(frame)
-            wire.session.commit_audio()
-        for reply in self._replies:
-            reply.ask(wire)
-        for frame in self._input.turn:
-            wire.session.push_audio(frame)
-        now = time.monotonic()
-        self._renewal.opened(now)
-        self._liveness.heard(now)
-        self._serving.set()
-        self._look()
-        self.emit("session_reconnected", llm.realtime.RealtimeSessionReconnectedEvent())
+    def forward(self, name: Any, event: Any) -> None:
+        self.emit(name, event)
 
-    def _give_up(self, reason: str, reply: ReplyState = "none") -> None:
-        if self._lost is not None:
-            return
-        lost = self._lost = Lost(reason, "owed" if self._replies else reply)
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            self._tasks.spawn(wire.aclose(), "end of a connection")
-        self._liveness.forget()
-        for one in list(self._replies):
-            one.fail(llm.RealtimeError(f"the realtime model is down: {reason}"))
-        self._replies.clear()
-        self._serving.set()
-        self._changed.set()
+    def broken_off(self, reply: ReplyState) -> None:
+        self._line.on_broken_off(reply)
+
+    def given_up(self, lost: Lost) -> None:
         self._line.on_lost(lost)
-
-    def _wire_told(self, wire: Wire) -> None:
-        """An event of the provider's has come, or the end of the connection."""
-        if wire is not self._wire:
-            self._changed.set()
-            return
-        if not wire.failure:
-            self._liveness.heard(time.monotonic())
-        while self._transcribed < wire.transcribed:
-            self._transcribed += 1
-            if self._turns:
-                self._turns.popleft()
-        self._look()
-
-    def _look(self) -> None:
-        """Something has changed that the line's life depends on."""
-        wire = self._wire
-        if wire is not None and wire.response == "none" and not self._replies:
-            self._liveness.settled(_REPLY)
-        self._renewal.pending(on=wire is None or not self._may_switch(wire))
-        self._changed.set()
 
     # --- what the call tells ---
 
     def caller_voice(self, *, speaking: bool) -> None:
         """The session's voice detector: what the caller says is sent from here on, and a little of it before."""
         now = time.monotonic()
-        self._renewal.sound("caller", now, on=speaking)
-        self._changed.set()
+        self._connections.sound("caller", on=speaking)
         if not speaking:
             self._input.voice_stopped(now)
             return
@@ -337,8 +144,7 @@ class LineSession(llm.RealtimeSession[str]):
 
     def agent_voice(self, *, busy: bool) -> None:
         """The agent prepares what it says, or says it."""
-        self._renewal.sound("agent", time.monotonic(), on=busy)
-        self._changed.set()
+        self._connections.sound("agent", on=busy)
 
     # --- the framework's side ---
 
@@ -348,24 +154,24 @@ class LineSession(llm.RealtimeSession[str]):
 
     @property
     def chat_ctx(self) -> llm.ChatContext:
-        return self._wire.session.chat_ctx if self._wire is not None else self._history()
+        return self._wire.session.chat_ctx if self._wire is not None else self.history()
 
     @property
     def tools(self) -> llm.ToolContext:
-        return llm.ToolContext(self._offered if isinstance(self._offered, list) else [])
+        return llm.ToolContext(self._knowledge.tools if isinstance(self._knowledge.tools, list) else [])
 
     async def update_instructions(self, instructions: str) -> None:
-        self._instructions = instructions
+        self._knowledge.instructions = instructions
         if self._wire is not None:
             await self._wire.session.update_instructions(instructions)
 
     async def update_tools(self, tools: list[llm.Tool]) -> None:
-        self._offered = tools
+        self._knowledge.tools = tools
         if self._wire is not None:
             await self._wire.session.update_tools(tools)
 
     def update_options(self, *, tool_choice: NotGivenOr[llm.ToolChoice | None] = NOT_GIVEN) -> None:
-        self._tool_choice = tool_choice
+        self._knowledge.tool_choice = tool_choice
         if self._wire is not None:
             self._wire.session.update_options(tool_choice=tool_choice)
 
@@ -373,18 +179,8 @@ class LineSession(llm.RealtimeSession[str]):
         """Raises llm.RealtimeError when the line is lost meanwhile."""
         if self._wire is None and not chat_ctx.items:
             return  # the beginning of a call waits for nobody
-        await self._serving.wait()
-        if self._wire is None:
-            raise llm.RealtimeError("the realtime model is down")
-        self._under_way += 1
-        self._liveness.owes("history", time.monotonic())
-        self._look()
-        try:
-            await self._wire.session.update_chat_ctx(chat_ctx)
-        finally:
-            self._under_way -= 1
-            self._liveness.settled("history")
-            self._look()
+        async with self._connections.updating() as wire:
+            await wire.session.update_chat_ctx(chat_ctx)
 
     def push_audio(self, frame: rtc.AudioFrame) -> None:
         if self._input.push(frame, time.monotonic()) and self._wire is not None:
@@ -396,10 +192,10 @@ class LineSession(llm.RealtimeSession[str]):
 
     def commit_audio(self) -> None:
         missing, turn = self._input.take()
-        if not turn or self._lost is not None:
+        if not turn or self._connections.lost is not None:
             return
         if self._line.capabilities.user_transcription or self._wire is None:
-            self._turns.append(turn)
+            self._knowledge.turns.append(turn)
         if self._wire is None:
             return  # the next connection hears it
         for frame in missing:
@@ -420,22 +216,21 @@ class LineSession(llm.RealtimeSession[str]):
     ) -> asyncio.Future[llm.GenerationCreatedEvent]:
         """Outlives the connection that it is asked of; fails with llm.RealtimeError when the line is lost."""
         reply = Reply({"instructions": instructions, "tool_choice": tool_choice, "tools": tools}, self._reply_settled)
-        if self._lost is not None:
+        if self._connections.lost is not None:
             reply.fail(llm.RealtimeError("the realtime model is down"))
             return reply.future
-        self._replies.append(reply)
-        self._liveness.owes(_REPLY, time.monotonic())
+        self._knowledge.replies.append(reply)
         if self._wire is not None:  # else the next connection is asked
             reply.ask(self._wire)
-        self._look()
+        self._connections.asked()
         return reply.future
 
     def _reply_settled(self, reply: Reply) -> None:
-        if reply in self._replies:
-            self._replies.remove(reply)
-        if reply.was_refused and self._lost is None:
-            self._give_up("it refused to answer", "owed")
-        self._look()
+        if reply in self._knowledge.replies:
+            self._knowledge.replies.remove(reply)
+        if reply.was_refused and self._connections.lost is None:
+            self._connections.give_up("it refused to answer", "owed")
+        self._connections.look()
 
     def interrupt(self) -> None:
         if self._wire is not None:
@@ -469,8 +264,4 @@ class LineSession(llm.RealtimeSession[str]):
         )
 
     async def aclose(self) -> None:
-        self._lost = self._lost or Lost("it is closed", "none")
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            await wire.aclose()
-        await self._tasks.aclose()
+        await self._connections.aclose()
