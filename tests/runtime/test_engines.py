@@ -151,6 +151,17 @@ async def test_a_plugin_is_imported_on_the_main_thread_only(monkeypatch: pytest.
         await asyncio.to_thread(plugin, "rime")
 
 
+async def test_a_file_that_asks_for_a_plugin_while_the_worker_runs_is_taken_for_good_until_a_call_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin("rime")
+    monkeypatch.delitem(sys.modules, "livekit.plugins.rime")
+    engines = builder(tmp_path, tts=["rime/mistv2", "espeak/nonsense"])
+    await asyncio.to_thread(engines.check, "tts")
+    assert "livekit.plugins.rime" not in sys.modules
+    assert type(engines.speaking()).__module__.startswith("livekit.plugins.rime")
+
+
 def test_a_plugin_that_cannot_be_imported_is_named() -> None:
     with pytest.raises(PluginError, match=r"livekit\.plugins\.nonsense cannot be imported: No module"):
         plugin("nonsense")
