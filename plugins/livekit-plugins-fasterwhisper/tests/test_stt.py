@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -150,6 +151,16 @@ async def test_a_cancelled_recognition_does_not_hinder_the_next(engine: Engine, 
     assert texts([await stt.recognize(frames(speech[YES]))]) == ["Hello there."]
     await asyncio.wait(tasks)
     assert all(task.cancelled() for task in tasks)
+
+
+async def test_a_call_fetches_nothing(engine: Engine, speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("a connection is being made")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert texts([await engine().recognize(frames(speech[YES]))]) == ["Hello there."]
+    with pytest.raises(MissingModelError):
+        engine(model="small.en")
 
 
 async def test_closing_in_the_middle_of_a_sentence_leaves_no_thread(engine: Engine, speech: Speech) -> None:
