@@ -76,6 +76,7 @@ def test_a_realtime_model_alone_is_enough_once_it_is_usable() -> None:
     ("text", "role", "said"),
     [
         ("whisperer/tiny", "stt", "known providers: deepgram, openai, openai-compatible"),
+        ("opnai/gpt-4.1-mini", "llm", r"here; did you mean openai\? known providers: openai, "),
         ("deepgram/nova-3", "llm", "no such llm model"),
         ("deepgram/aura-2-thalia-en", "stt", "is no stt model; put it into the list `tts`"),
         ("deepgram/nvoa-3", "stt", r"theirs are called nova\*, flux-\*"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -48,8 +48,10 @@ class ModelName:
         name, _, model = text.partition("/")
         provider = PROVIDERS.get(name)
         if provider is None or role not in provider.models:
-            able = ", ".join(name for name, one in PROVIDERS.items() if role in one.models)
-            raise ValueError(f"{text!r}: no such {role} model here; known providers: {able}")
+            able = [other for other, one in PROVIDERS.items() if role in one.models]
+            raise ValueError(
+                f"{text!r}: no such {role} model here; {_guess(name, able)}known providers: {', '.join(able)}"
+            )
         if not model and not provider.nameless:
             raise ValueError(f"{text!r}: name the model too, as in {provider.example[role]}")
         voice = ""
@@ -75,6 +77,11 @@ class ModelName:
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.provider, self.model, self.voice) if part)
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}? " if close and close[0] != name else ""
 
 
 def _check_called(text: str, model: str, role: Role, provider: Provider) -> None:
@@ -144,8 +151,7 @@ def endpoint_of(name: ModelName, definition: AgentDefinition) -> Endpoint:
     """The server that answers `openai-compatible/NAME`. Raises ValueError that names those there are."""
     endpoint = definition.endpoints.get(name.model)
     if endpoint is None:
-        close = difflib.get_close_matches(name.model, definition.endpoints, n=1)
-        guess = f"did you mean {close[0]}? " if close else ""
+        guess = _guess(name.model, definition.endpoints)
         known = ", ".join(definition.endpoints) or "none"
         raise ValueError(f"'{name}': no endpoint {name.model!r}; {guess}There are under the key `endpoints`: {known}")
     return endpoint
