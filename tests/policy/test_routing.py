@@ -355,7 +355,7 @@ def test_callers_are_split_within_one_percent_of_the_weights(weights: tuple[floa
     names = "abc"[: len(weights)]
     split = {name: {"weight": weight, "llm": [name]} for name, weight in zip(names, weights, strict=True)}
     (rule,) = parse_routes([{"name": "trial", "split": split}]).rules
-    draws = 30_000
+    draws = 20_000
     arms = Counter(arm.name for n in range(draws) if (arm := rule.arm_of("desk", f"caller-{n}")))
     for name, weight in zip(names, weights, strict=True):
         assert arms[name] / draws == pytest.approx(weight / sum(weights), abs=0.01)
