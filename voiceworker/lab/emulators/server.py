@@ -78,6 +78,11 @@ class ProviderEmulators:
     # --- what systems under test are given ---
 
     @property
+    def port(self) -> int:
+        """Of loopback, for all providers."""
+        return self._port
+
+    @property
     def openai_url(self) -> str:
         """For the `base_url` of `openai.LLM`, `openai.STT`, `openai.TTS` and `openai.realtime.RealtimeModel`.
 
