@@ -205,6 +205,14 @@ async def test_a_realtime_model_is_made_when_the_agent_has_one(tmp_path: Path) -
     assert builder(tmp_path).realtime() is None
 
 
+def test_an_agent_of_a_realtime_model_alone_needs_no_other_engine(tmp_path: Path) -> None:
+    alone = builder(tmp_path, None, realtime=["openai/gpt-realtime"], stt=[], tts=[], llm=[])
+    alone.build()
+    alone.warm_up()
+    with pytest.raises(ValueError, match="no usable stt model"):
+        alone.hearing()
+
+
 async def test_weights_that_are_there_but_no_model_are_told_when_they_lead_and_left_out_when_they_stand_by(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -67,15 +67,17 @@ class EngineBuilder:
 
     def build(self) -> None:
         """Makes the files that the engines load; seconds of work the first time, nothing after."""
-        for _, engine in self._links("stt", make_hearing):
+        hearing = self.choices.get("stt")
+        for _, engine in self._links("stt", make_hearing) if hearing and hearing.usable else ():
             if isinstance(engine, pocketsphinx.STT):
                 engine.build()
 
     def warm_up(self) -> None:
         """Loads ahead what takes long to load; returns at once."""
-        self.hearing().prewarm()
-        voice = self.choices["tts"]
-        if voice.usable and PROVIDERS[voice.chosen.provider].weights:
+        hearing, voice = self.choices.get("stt"), self.choices.get("tts")
+        if hearing and hearing.usable:
+            self.hearing().prewarm()
+        if voice and voice.usable and PROVIDERS[voice.chosen.provider].weights:
             self.speaking().prewarm()
 
     def check(self, role: Role) -> None:
