@@ -1,222 +1,225 @@
-"""The stock plugins, counted, on the emulators over real sockets: what we count is what they bill."""
+"""What we count is what the emulators bill."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-import aiohttp
-import numpy as np
 import pytest
-import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from livekit import rtc
-from livekit.agents import APIConnectOptions, ChatContext, stt, tts
-from livekit.plugins import deepgram, openai
+from livekit.agents import ChatContext, metrics
 
-from voiceworker.lab.emulators import Delays, ProviderEmulators, Sentences
-from voiceworker.policy.pricing import Usage
+from voiceworker.policy.pricing import UnknownCurrencyError, Usage
 from voiceworker.prices import load_prices
-from voiceworker.runtime.metering import Meter
+from voiceworker.runtime.metering import Meter, realtime_usage
 
-QUICK = Delays(
-    first_interim_seconds=0.1,
-    interim_every_seconds=0.1,
-    final_seconds=0.02,
-    first_token_seconds=0.01,
-    tokens_per_second=500,
-    first_audio_seconds=0.01,
-    leading_silence_seconds=0.05,
-)
-ONCE = APIConnectOptions(max_retry=0, timeout=2)
-AGAIN = APIConnectOptions(max_retry=2, retry_interval=0.01, timeout=2)
-RATE = 16000
+if TYPE_CHECKING:
+    from tests.runtime.metering.conftest import Line
+
+    MakeLine = Callable[[str], Line]
+
 STT, LLM, AURA, TTS = "deepgram/nova-3", "openai/gpt-4.1-mini", "deepgram/aura-2-thalia-en", "openai/tts-1"
+CENT = Decimal("0.01")
+PRICES = load_prices()
 
 
-class Line:
-    """One call's engines, counted, and the bill of its own key."""
-
-    def __init__(self, emulators: ProviderEmulators, http: aiohttp.ClientSession, key: str) -> None:
-        self.meter = Meter(load_prices(), "USD")
-        self._emulators = emulators
-        self._key = key
-        url = emulators.deepgram_url
-        self.ear = self.meter.stt(STT, deepgram.STT(base_url=f"{url}/v1/listen", api_key=key, http_session=http))
-        self.mind = self.meter.llm(LLM, openai.LLM(model="gpt-4.1-mini", base_url=emulators.openai_url, api_key=key))
-        self.aura = self.meter.tts(
-            AURA,
-            deepgram.TTS(
-                model="aura-2-thalia-en", base_url=f"{url}/v1/speak", api_key=f"{key}-aura", http_session=http
-            ),
-        )
-        self.tts = self.meter.tts(TTS, openai.TTS(model="tts-1", base_url=emulators.openai_url, api_key=key))
-
-    @property
-    def cost(self) -> Decimal:
-        return self.meter.totals().cost
-
-    def used(self, model: str) -> Usage:
-        found = [one.usage for one in self.meter.turns() if one.usage.model == model]
-        return sum(found[1:], found[0]) if found else Usage("", model)
-
-    def billed(self) -> Decimal:
-        """What the emulators ask for, at the same prices."""
-        bill, prices = self._emulators.bill, load_prices()
-        thought = bill.total("llm", self._key)
-        usages = (
-            Usage("stt", STT, audio_seconds=bill.total("stt", self._key).audio_seconds),
-            Usage("llm", LLM, input_tokens=thought.prompt_tokens, output_tokens=thought.completion_tokens),
-            Usage("tts", AURA, characters=bill.total("tts", f"{self._key}-aura").characters),
-            Usage("tts", TTS, characters=bill.total("tts", self._key).characters),
-        )
-        costs = [prices.cost(usage, "USD") for usage in usages]
-        return sum((cost for cost in costs if cost is not None), Decimal(0))
-
-    async def aclose(self) -> None:
-        for engine in (self.ear, self.mind, self.aura, self.tts):
-            await engine.aclose()
-
-
-@pytest_asyncio.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest_asyncio.fixture
-async def emulators() -> AsyncIterator[ProviderEmulators]:
-    async with ProviderEmulators(delays=QUICK, speech_speed=50) as emulators:
-        yield emulators
-
-
-@pytest_asyncio.fixture
-async def line(emulators: ProviderEmulators, http: aiohttp.ClientSession) -> AsyncIterator[Line]:
-    line = Line(emulators, http, "key-a")
-    yield line
-    await line.aclose()
-
-
-def push(stream: stt.RecognizeStream, seconds: float) -> None:
-    for _ in range(round(seconds / 0.02)):
-        stream.push_frame(rtc.AudioFrame(np.zeros(RATE // 50, np.int16).tobytes(), RATE, 1, RATE // 50))
-
-
-def context(*texts: str) -> ChatContext:
-    chat = ChatContext.empty()
-    chat.add_message(role="system", content="You are a receptionist, terse and friendly. " * 8)
-    for index, text in enumerate(texts):
-        chat.add_message(role="assistant" if index % 2 else "user", content=text)
-    return chat
-
-
-async def drain(stream: AsyncIterator[object]) -> None:
-    async with asyncio.timeout(5):
-        async for _ in stream:
-            pass
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """What a socket carries is there when it is there."""
-    async with asyncio.timeout(3):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
-async def say(voice: tts.TTS[object], text: str) -> None:
-    async with voice.stream(conn_options=ONCE) as stream:
-        stream.push_text(text)
-        stream.end_input()
-        await drain(stream)
-
-
-async def test_a_whole_conversation_is_counted_to_the_unit(line: Line, emulators: ProviderEmulators) -> None:
-    async with line.ear.stream(conn_options=ONCE) as stream:
-        push(stream, 1.24)
+async def test_a_whole_conversation_is_counted_to_the_unit(line: Line) -> None:
+    async with line.ear.stream(conn_options=line.options) as stream:
+        line.push(stream, 1.24)
         stream.end_input()  # the plugin's own end of a stream takes it five seconds
-        await until(lambda: emulators.bill.total("stt", "key-a").audio_seconds >= 1.239)
-    async with line.mind.chat(chat_ctx=context("hello"), conn_options=ONCE) as answer:
-        text = (await answer.collect()).text
-    await say(line.aura, text)
-    async with line.tts.synthesize("Good morning.", conn_options=ONCE) as speech:
-        await drain(speech)
-    heard, thought = (emulators.bill.total(role, "key-a") for role in ("stt", "llm"))
-    assert line.used(STT).audio_seconds == pytest.approx(heard.audio_seconds)
-    assert line.used(LLM) == Usage(
-        "llm", LLM, input_tokens=thought.prompt_tokens, output_tokens=thought.completion_tokens
-    )
-    assert line.used(AURA).characters == emulators.bill.total("tts", "key-a-aura").characters
-    assert line.used(TTS).characters == len("Good morning.")
-    expected = (
+        await line.until(lambda: line.bill(STT).audio_seconds > 1.23)
+    answer = await line.think("hello")
+    await line.say(line.aura, answer)
+    await line.say(line.tts, "Good morning.")
+    thought = line.bill(LLM)
+    assert line.used(STT).audio_seconds == pytest.approx(line.bill(STT).audio_seconds)
+    expected = Usage("llm", LLM, input_tokens=thought.prompt_tokens, output_tokens=thought.completion_tokens)
+    assert line.used(LLM) == expected
+    assert line.used(AURA).characters == line.bill(AURA).characters > len(answer)
+    assert line.used(TTS).characters == line.bill(TTS).characters == len("Good morning.")
+    cost = (
         Decimal(repr(line.used(STT).audio_seconds)) / 60 * Decimal("0.0077")
         + thought.prompt_tokens * Decimal("0.0000004")
         + thought.completion_tokens * Decimal("0.0000016")
         + line.used(AURA).characters * Decimal("0.00003")
         + len("Good morning.") * Decimal("0.000015")
     )
-    assert line.cost == expected
-    assert abs(line.billed() - expected) < Decimal("0.000000001")
+    assert line.cost == cost
+    assert abs(line.billed() - cost) < Decimal("0.000000001")
     assert line.meter.totals().unpriced == ()
 
 
 async def hold(line: Line, draw: random.Random) -> None:
     """A short conversation: three turns, each with a request that is given up, at any point, and one that is not."""
     texts: list[str] = []
-    async with line.ear.stream(conn_options=ONCE) as stream:
-        for turn in range(1, 4):
-            push(stream, draw.uniform(0.5, 3))
+    async with line.ear.stream(conn_options=line.options) as stream:
+        for _ in range(3):
+            line.push(stream, draw.uniform(0.5, 3))
             texts.append(" ".join(draw.choices(("I", "would", "like", "an", "appointment", "tomorrow"), k=12)))
-            async with line.mind.chat(chat_ctx=context(*texts), conn_options=ONCE) as speculation:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(draw.choice((0, draw.uniform(0, 0.03)))):
-                        await speculation.collect()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(draw.choice((0, draw.uniform(0, 0.05)))):
+                    await line.think(*texts)
             line.meter.begin_turn()
-            answer = Sentences().text(turn)
-            async with line.mind.chat(chat_ctx=context(*texts), conn_options=ONCE) as completion:
-                answer = (await completion.collect()).text
-            texts.append(answer)
-            voice = draw.choice((line.aura, line.tts))
+            texts.append(await line.think(*texts))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(draw.choice((5, draw.uniform(0, 0.05)))):
-                    await speak(voice, answer)
+                    for sentence in texts[-1].split(". "):
+                        await line.say(draw.choice((line.aura, line.tts)), sentence)
         stream.end_input()
         await asyncio.sleep(draw.uniform(0, 0.02))
 
 
-async def speak(voice: tts.TTS[object], text: str) -> None:
-    if voice.capabilities.streaming:
-        return await say(voice, text)
-    for sentence in text.split(". "):
-        async with voice.synthesize(sentence, conn_options=ONCE) as speech:
-            await drain(speech)
-    return None
-
-
-async def hold_many(emulators: ProviderEmulators, http: aiohttp.ClientSession, count: int) -> list[Decimal]:
+async def hold_many(make_line: MakeLine, count: int) -> list[Decimal]:
     """What each of so many conversations costs more by our count than by the bill."""
-    lines = [Line(emulators, http, f"key-{number}") for number in range(count)]
+    lines = [make_line(f"key-{number}") for number in range(count)]
     for begin in range(0, count, 10):
         async with asyncio.TaskGroup() as calls:
             for number in range(begin, min(begin + 10, count)):
                 calls.create_task(hold(lines[number], random.Random(number)))
     await asyncio.gather(*(line.aclose() for line in lines))
+    assert min(line.billed() for line in lines) > Decimal("0.001")
     return [line.cost - line.billed() for line in lines]
 
 
-async def test_interrupted_conversations_cost_what_the_providers_bill(
-    emulators: ProviderEmulators, http: aiohttp.ClientSession
-) -> None:
-    differences = await hold_many(emulators, http, 10)
-    assert max(abs(one) for one in differences) < Decimal("0.01")
-    assert abs(sum(differences, Decimal(0))) < Decimal("0.01")
+async def test_interrupted_conversations_cost_what_the_providers_bill(make_line: MakeLine) -> None:
+    differences = await hold_many(make_line, 5)
+    assert all(abs(difference) < CENT for difference in differences)
+    assert abs(sum(differences, Decimal(0))) < CENT
 
 
 @pytest.mark.slow
 async def test_a_hundred_interrupted_conversations_cost_what_the_providers_bill_to_the_cent(
-    emulators: ProviderEmulators, http: aiohttp.ClientSession
+    make_line: MakeLine,
 ) -> None:
-    differences = await hold_many(emulators, http, 100)
-    assert max(abs(one) for one in differences) < Decimal("0.01")
-    assert abs(sum(differences, Decimal(0))) < Decimal("0.01")
+    differences = await hold_many(make_line, 100)
+    assert all(abs(difference) < CENT for difference in differences)
+    assert abs(sum(differences, Decimal(0))) < CENT
+
+
+async def test_a_stream_that_outlasts_a_turn_is_divided_between_turns(line: Line) -> None:
+    async with line.ear.stream(conn_options=line.options) as stream:
+        line.push(stream, 0.5)
+        await line.until(lambda: line.used(STT).audio_seconds > 0.49)
+        line.meter.begin_turn()
+        line.push(stream, 1.5)
+        await line.until(lambda: line.used(STT).audio_seconds > 1.99)
+        before = [(one.turn, round(one.usage.audio_seconds, 3)) for one in line.meter.turns()]
+    assert before == [(0, 0.5), (1, 1.5)]
+    assert line.used(STT).audio_seconds == pytest.approx(2)
+
+
+async def test_an_answer_is_of_the_turn_in_which_it_was_asked_for(line: Line) -> None:
+    line.meter.begin_turn()
+    stream = line.mind.chat(chat_ctx=_one_question(), conn_options=line.options)
+    line.meter.begin_turn()
+    async with stream:
+        await stream.collect()
+    assert [one.turn for one in line.meter.turns()] == [1]
+
+
+def _one_question() -> ChatContext:
+    chat = ChatContext.empty()
+    chat.add_message(role="user", content="hello")
+    return chat
+
+
+# --- without engines ---
+
+
+def test_what_has_no_price_is_counted_and_named() -> None:
+    meter = Meter(PRICES, "USD")
+    meter.add(Usage("llm", "openai/gpt-9", input_tokens=100))
+    meter.add(Usage("llm", "openai/gpt-4.1-mini", input_tokens=1000))
+    totals = meter.totals()
+    assert (totals.tokens, totals.cost, totals.unpriced) == (1100, Decimal("0.0004"), ("openai/gpt-9",))
+    assert [one.cost for one in meter.turns()] == [Decimal("0.0004"), None]
+
+
+def test_a_meter_in_a_currency_without_a_rate_is_refused() -> None:
+    with pytest.raises(UnknownCurrencyError):
+        Meter(PRICES, "XXX")
+
+
+def test_a_meter_counts_in_its_own_currency() -> None:
+    meter = Meter(PRICES, "EUR")
+    meter.add(Usage("llm", "openai/gpt-4.1-mini", input_tokens=10**6))
+    assert meter.totals().cost == Decimal("0.4") * PRICES.rates["EUR"]
+
+
+def test_who_listens_is_told_of_everything_that_is_counted() -> None:
+    meter, told = Meter(PRICES, "USD"), []
+    meter.listen(lambda: told.append(meter.totals().tokens))
+    meter.add(Usage("llm", "a", input_tokens=1))
+    meter.add(Usage("llm", "a"))
+    meter.add(Usage("llm", "a", output_tokens=2))
+    assert told == [1, 3]
+
+
+models = st.sampled_from(["openai/gpt-4.1-mini", "openai/gpt-9", "deepgram/nova-3"])
+
+
+@given(st.lists(st.tuples(models, st.integers(1, 10**6), st.sampled_from(["add", "turn", "take"])), max_size=30))
+def test_what_is_taken_for_the_records_adds_up_to_the_whole(steps: list[tuple[str, int, str]]) -> None:
+    meter, taken = Meter(PRICES, "USD"), []
+    for model, amount, step in steps:
+        meter.add(Usage("llm", model, input_tokens=amount))
+        if step == "turn":
+            meter.begin_turn()
+        elif step == "take":
+            taken += meter.take()
+    taken += meter.take(whole=True)
+    assert meter.take(whole=True) == []
+    for one in meter.turns():
+        parts = [part for part in taken if (part.turn, part.usage.model) == (one.turn, one.usage.model)]
+        assert sum(part.usage.input_tokens for part in parts) == one.usage.input_tokens
+        costs = [part.cost for part in parts]
+        assert costs == [None] * len(parts) if one.cost is None else sum(filter(None, costs), Decimal(0)) == one.cost
+
+
+# --- speech to speech ---
+
+
+def answer_of_realtime(**changes: object) -> metrics.RealtimeModelMetrics:
+    kinds = metrics.RealtimeModelMetrics
+    told = {
+        "request_id": "resp_1",
+        "timestamp": 0.0,
+        "cancelled": True,
+        "input_token_details": kinds.InputTokenDetails(
+            audio_tokens=300,
+            text_tokens=100,
+            cached_tokens=250,
+            cached_tokens_details=kinds.CachedTokenDetails(audio_tokens=200, text_tokens=50),
+        ),
+        "output_token_details": kinds.OutputTokenDetails(text_tokens=20, audio_tokens=80),
+    }
+    return kinds.model_validate(told | changes)
+
+
+def test_a_speech_to_speech_answer_costs_what_its_tokens_cost_cut_off_or_not() -> None:
+    meter = Meter(PRICES, "USD")
+    session: rtc.EventEmitter[str] = rtc.EventEmitter()
+    meter.realtime("openai/gpt-realtime", session)
+    session.emit("metrics_collected", answer_of_realtime())
+    session.emit("metrics_collected", "something else")
+    assert meter.totals().cost == (
+        50 * Decimal("0.000004")
+        + 50 * Decimal("0.0000004")
+        + 20 * Decimal("0.000016")
+        + 100 * Decimal("0.000032")
+        + 200 * Decimal("0.0000004")
+        + 80 * Decimal("0.000064")
+    )
+
+
+def test_a_provider_that_tells_nothing_of_its_cache_is_taken_to_have_none() -> None:
+    kinds = metrics.RealtimeModelMetrics
+    told = answer_of_realtime(input_token_details=kinds.InputTokenDetails(audio_tokens=300, text_tokens=100))
+    usage = realtime_usage("openai/gpt-realtime", told)
+    assert (usage.cached_input_tokens, usage.cached_audio_input_tokens) == (0, 0)

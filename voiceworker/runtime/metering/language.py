@@ -38,12 +38,16 @@ class _Asking:
         self._answered = 0
         "characters of the answer, up to now"
         self._is_sent = False
+        self._is_begun = False
         self._figures: Usage | None = None
         "the provider's"
 
     def sent(self) -> None:
         self._is_sent = True
         self._counter.counted()
+
+    def answering(self) -> None:
+        self._is_begun = True
 
     def read(self, chunk: llm.ChatChunk) -> None:
         if chunk.delta is not None:
@@ -86,9 +90,9 @@ class _Asking:
         return Usage("llm", self._name)
 
     def failed(self, error: Exception, *, goes_on: bool) -> None:
-        if was_charged(error, answered=bool(self._answered)):
+        if was_charged(error, begun=self._is_begun, answered=bool(self._answered)):
             self._counter.add(self.usage(), self.turn)
-        self._answered, self._figures, self._is_sent = 0, None, False
+        self._answered, self._figures, self._is_sent, self._is_begun = 0, None, False, False
 
 
 class MeteredLLM(llm.LLM[Any]):

@@ -34,6 +34,9 @@ class _Listening:
     def sent(self) -> None:
         self.took(self._recording_seconds - self._seconds)
 
+    def answering(self) -> None:
+        pass
+
     def took(self, seconds: float) -> None:
         self._seconds += seconds
         self._counter.counted()
@@ -51,7 +54,7 @@ class _Listening:
         """Of a stream, what was taken was sent: the plugins take audio when they are connected, not before."""
         if not self._recording_seconds:
             return
-        if was_charged(error, answered=False):
+        if was_charged(error, begun=False, answered=False):
             self._counter.add(self.usage(), self.turn)
         self._seconds = 0.0
 

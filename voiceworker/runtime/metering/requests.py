@@ -29,6 +29,9 @@ class Request(Protocol):
     def sent(self) -> None:
         """The provider has been asked."""
 
+    def answering(self) -> None:
+        """Its answer begins, be it a refusal."""
+
     def usage(self) -> Usage:
         """Of the attempt that is under way, up to now."""
 
@@ -88,12 +91,15 @@ async def _watch(http: Any) -> None:
     async def trace(event: str, _details: object) -> None:
         if event.endswith("send_request_body.started"):  # its end is not told when it is given up in this moment
             request.sent()
+        elif event.endswith("receive_response_headers.complete"):
+            request.answering()
 
     http.extensions["trace"] = trace
 
 
-def was_charged(error: Exception, *, answered: bool) -> bool:
-    """Whether the provider asks money for an attempt that was sent and failed.
+def was_charged(error: Exception, *, begun: bool, answered: bool) -> bool:
+    """Whether the provider asks money for an attempt that was sent and failed. `begun`: its answer had begun;
+    `answered`: something of it had come.
 
     It does for what it answered, and for what it was still working on when we lost patience. It does not for what it
     refused, nor when the connection ended before the answer began.
@@ -102,7 +108,7 @@ def was_charged(error: Exception, *, answered: bool) -> bool:
         return True
     if isinstance(error, APIStatusError):
         return not 400 <= error.status_code < 600  # others are the codes of a WebSocket that was open
-    return isinstance(error, APITimeoutError) or not isinstance(error, APIConnectionError)
+    return begun or isinstance(error, APITimeoutError) or not isinstance(error, APIConnectionError)
 
 
 # --- what is learnt ---

@@ -42,6 +42,7 @@ class _Speaking:
         self._is_whole = False
         self._streams = not text
         self._is_sent = False
+        self._is_begun = False
         self._stream: tts.SynthesizeStream | None = None
         self._seconds = 0.0
         "of speech that has come"
@@ -51,6 +52,9 @@ class _Speaking:
     def sent(self) -> None:
         self._is_sent = True
         self._counter.counted()
+
+    def answering(self) -> None:
+        self._is_begun = True
 
     def goes_by(self, stream: tts.SynthesizeStream) -> None:
         """A stream of text notes itself when the first of it was sent, for the framework's figures."""
@@ -103,9 +107,11 @@ class _Speaking:
 
     def failed(self, error: Exception, *, goes_on: bool) -> None:
         """The plugin sends the text again when it tries again."""
-        if was_charged(error, answered=self._seconds > 0):
+        if was_charged(error, begun=self._is_begun, answered=self._seconds > 0):
             self._counter.add(self.usage(), self.turn)
-        self._seconds, self._tokens, self._is_sent = 0.0, None, False
+        self._seconds, self._tokens, self._is_sent, self._is_begun = 0.0, None, False, False
+        if not goes_on:
+            self._stream = None
 
 
 class MeteredTTS(tts.TTS[Any]):
