@@ -11,6 +11,7 @@ from livekit.agents import JobContext, JobRequest, cli, llm
 
 from tools.calendar import CalendarTools, SqliteCalendar, read_settings
 from voiceworker.config import ConfigError, load_settings
+from voiceworker.redaction import redact_logs, secrets_of
 from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
 from voiceworker.runtime.weights import want_weights
 from voiceworker.runtime.worker import Worker, make_server, run_call
@@ -29,6 +30,7 @@ try:
     settings = load_settings()
 except ConfigError as error:
     sys.exit(f"voiceworker: {error}")
+redact_logs(secrets_of(settings))  # the processes of the calls read this file, too
 server = make_server(settings, TOOLBOXES)
 worker = Worker(server, settings, TOOLBOXES)
 

@@ -140,6 +140,8 @@ class ModelsRouted(Event):
     tts: str
     realtime: str = ""
     "the model that hears, thinks and speaks in one; the others then stand by. Empty: there is none"
+    arm: str = ""
+    "which side of a split the caller is on, as RULE:ARM; empty where there is none"
 
 
 @dataclass(frozen=True, slots=True)

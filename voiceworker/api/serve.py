@@ -16,6 +16,7 @@ from voiceworker.api.app import create_app
 from voiceworker.api.rooms import LiveKitRooms
 from voiceworker.config import PREFIX, AgentCatalog, ConfigError, Settings
 from voiceworker.records import migrate, open_records
+from voiceworker.redaction import redact_logs, secrets_of
 
 _SHUTDOWN_SECONDS = 5
 "requests take milliseconds; only a client that does not read keeps one open for longer"
@@ -25,6 +26,7 @@ def serve(settings: Settings) -> None:
     """Runs until SIGINT or SIGTERM. Raises ConfigError when it cannot start: a busy port, a missing key pair."""
     if not settings.livekit_api_key or not settings.livekit_api_secret:
         raise ConfigError("LIVEKIT_API_KEY, LIVEKIT_API_SECRET: not set; `voiceworker up` makes them into .env")
+    redact_logs(secrets_of(settings))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     listening = _listen(settings)

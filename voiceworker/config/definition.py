@@ -84,6 +84,8 @@ class Limits(Frozen):
     "for one call; None: no bound"
     budget_per_day: Budget | None = None
     "for all calls of this agent in one day"
+    speech_gate: bool = True
+    "whether recognisers that are paid by the second are sent speech only"
 
 
 class Farewells(Frozen):
@@ -92,7 +94,13 @@ class Farewells(Frozen):
     still_there: str = "Are you still there?"
     silent: str = "I can't hear you, so I will hang up now. Please call again any time. Goodbye."
     time_limit: str = "I am sorry, our time for this call is up. Please call again any time. Goodbye."
+    budget_spent: str = "I am sorry, I have to end our call here. Please call again later. Goodbye."
     stumbled: str = "I am sorry, something went wrong here. Could you say that again?"
+    unheard: str = "I am sorry, I did not hear that. Could you say it again?"
+    one_moment: str = "One moment, please."
+    "while the language model takes its time"
+    no_voice: str = "I am sorry, we have a technical problem. Please call again in a few minutes."
+    "in the built-in voice, when no other answers"
 
 
 class AgentDefinition(Frozen):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -28,11 +29,16 @@ from voiceworker.dispatch import CallRequest
 from voiceworker.events import ModelsRouted, SessionEnded, SessionStarted, UserTranscript
 from voiceworker.policy.attendance import AskStillThere, Attendance, AttendanceSettings, EndCall, EndReason, SayGoodbye
 from voiceworker.policy.eagerness import turn_timing
+from voiceworker.runtime.accounts import Accounts
+from voiceworker.runtime.bookkeeper import Bookkeeper
+from voiceworker.runtime.call_models import CallModels, Listeners
 from voiceworker.runtime.caller_audio import SAMPLE_RATE as CALLER_SAMPLE_RATE
 from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.greeting import SpokenGreeting
+from voiceworker.runtime.intents import IntentRouting
 from voiceworker.runtime.narrator import Narrator, TranscriptSink
 from voiceworker.runtime.receptionist import Receptionist
+from voiceworker.runtime.routing import CallRouting
 from voiceworker.runtime.session_events import SessionListener
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
@@ -75,19 +81,29 @@ _LAST_WORD_SECONDS = 0.4
 "from the last sample given to the network to its being heard, before the room is closed"
 
 
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What answers a call, and why."""
+
+    engines: EngineBuilder
+    models: CallModels
+    routing: CallRouting
+
+
 class Call:
     def __init__(
         self,
         context: JobContext,
         request: CallRequest,
-        engines: EngineBuilder,
+        parts: CallParts,
         settings: Settings,
         records: CallRecords,
+        accounts: Accounts,
     ) -> None:
         self._context = context
         self._request = request
-        self._definition = definition = engines.definition
-        self._engines = engines
+        self._definition = definition = parts.engines.definition
+        self._engines, self._models, self._routing = parts.engines, parts.models, parts.routing
         self._settings = settings
         self._records = records
         self._caller = request.caller
@@ -106,6 +122,16 @@ class Call:
         "None in the framework's console, which has its own"
         self._listening = False
         "the session has started: somebody who joins can be greeted"
+        self._books = Bookkeeper(
+            parts.models.meter,
+            accounts,
+            self._narrator.tell,
+            part=self._dismiss,
+            cut=self._cut_off,
+            clock=lambda: datetime.now(UTC),
+        )
+        self._intents = IntentRouting(parts.routing, parts.engines, parts.models.engines, self._models_changed)
+        parts.models.listeners = Listeners(self._narrator.tell, self._not_heard, self._filler)
 
     # --- the whole of it ---
 
@@ -157,7 +183,8 @@ class Call:
             self._greeting = SpokenGreeting(folder, str(voice), definition.greeting)
             await asyncio.to_thread(self._greeting.load)
         turns = self._turns = None if self._context.is_fake_job() else self._make_turns()
-        self._agent = Receptionist(definition, [*tools, self._end_call_tool()], turns)
+        self._agent = Receptionist(definition, [*tools, *self._intents.tools(), self._end_call_tool()], turns)
+        self._intents.attach(self._agent)
         return AgentSession(
             stt=engines.hearing(),
             llm=engines.thinking(),
@@ -178,6 +205,8 @@ class Call:
             session, agent, self._narrator, self._attendance, turns, self._changed.set, self._stumbled
         ).attach()
         session.on("close", self._session_closed)
+        self._books.attach(session)
+        self._keeping_books = self._tasks.spawn(self._books.run(), "books of the call")
         await session.start(
             agent,
             room=self._context.room,
@@ -186,8 +215,13 @@ class Call:
             record=False,
         )
         self._narrator.tell(SessionStarted(agent=self._definition.name))
-        names = {role: str(choice.chosen) for role, choice in self._engines.choices.items()}
-        self._narrator.tell(ModelsRouted(rule="default", **names))
+        self._models_changed(self._engines)
+        self._tasks.spawn(self._models.prepare(), "apology")
+
+    def _models_changed(self, engines: EngineBuilder) -> None:
+        names = {role: str(choice.chosen) for role, choice in engines.choices.items() if choice.usable}
+        decision = self._routing.decision
+        self._narrator.tell(ModelsRouted(decision.rule, names["stt"], names["llm"], names["tts"], arm=decision.arm))
 
     def _make_turns(self) -> TurnTaking:
         choices = {role: choice.chosen.provider for role, choice in self._engines.choices.items()}
@@ -247,6 +281,25 @@ class Call:
     def _stumbled(self) -> None:
         """No answer is coming: silence would be the worst one."""
         self._say(self._definition.phrases.stumbled)
+
+    def _not_heard(self) -> None:
+        self._say(self._definition.phrases.unheard)
+
+    def _filler(self) -> str:
+        """Said while the caller waits for an answer that does not begin."""
+        session = self._session
+        waits = session is not None and session.agent_state == "thinking" and session.user_state != "speaking"
+        return f"{self._definition.phrases.one_moment} " if waits else ""
+
+    # --- money ---
+
+    def _dismiss(self) -> None:
+        self._attendance.dismiss("budget_spent", time.monotonic())
+        self._changed.set()
+
+    def _cut_off(self) -> None:
+        self._attendance.end("budget_spent", time.monotonic())
+        self._changed.set()
 
     # --- who is there ---
 
@@ -322,7 +375,7 @@ class Call:
     async def _part(self, reason: EndReason) -> None:
         assert self._session is not None
         phrases = self._definition.phrases
-        text = phrases.time_limit if reason == "time_limit" else phrases.silent
+        text = {"time_limit": phrases.time_limit, "budget_spent": phrases.budget_spent}.get(reason, phrases.silent)
         try:
             async with asyncio.timeout(20):
                 await self._session.interrupt()
@@ -344,8 +397,9 @@ class Call:
         try:
             await asyncio.wait([self._sending], timeout=_LAST_EVENTS_SECONDS)
             await asyncio.wait([self._keeping], timeout=_LAST_RECORDS_SECONDS)
-            if reason in ("agent_hung_up", "caller_silent", "time_limit"):
+            if reason in ("agent_hung_up", "caller_silent", "time_limit", "budget_spent"):
                 await asyncio.sleep(_LAST_WORD_SECONDS)
+            await self._books.write_down(whole=True)
             await asyncio.to_thread(self._record_end, reason)
             if self._greeting is not None:
                 await asyncio.to_thread(self._greeting.save)

@@ -29,13 +29,18 @@ from voiceworker.dispatch import (
     agent_identity,
     new_session_id,
 )
+from voiceworker.prices import load_prices
 from voiceworker.records import Records, migrate, open_records
+from voiceworker.records.budgets import BudgetDesk
 from voiceworker.records.sessions import OPEN
 from voiceworker.records.workers import Heartbeat
-from voiceworker.runtime.call import Call
+from voiceworker.runtime.accounts import StoredAccounts
+from voiceworker.runtime.call import Call, CallParts
 from voiceworker.runtime.call_book import CallBook
+from voiceworker.runtime.call_models import CallModels
 from voiceworker.runtime.checks import definition_check
 from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.routed_engines import current_load, routed_engines
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.toolbox import Toolbox
 
@@ -117,8 +122,9 @@ class _Setup:
         definition = catalog.get(settings.default_agent)
         if definition is None:
             return  # a call for another agent can still be taken
+        models = process.userdata["models"] = CallModels(settings, load_prices(settings.prices_file))
         try:
-            engines = EngineBuilder(definition, settings, settings.now)
+            engines = models.engines(definition)
             engines.warm_up()
         except ValueError as error:
             logger.error("a process waits without its engines: %s", error)
@@ -274,11 +280,20 @@ async def run_call(context: JobContext, settings: Settings, toolboxes: Mapping[s
     definition = await asyncio.to_thread(catalog.get, name)
     if definition is None:
         raise ValueError(catalog.problems.get(name, f"no agent {name!r} in {settings.agents_directory}"))
-    engines: EngineBuilder | None = context.proc.userdata.get("engines")
-    if engines is None or engines.definition != definition:  # another agent, or its file has changed
-        engines = await asyncio.to_thread(EngineBuilder, definition, settings, settings.now)
+    models: CallModels | None = context.proc.userdata.get("models")
+    if models is None:
+        models = CallModels(settings, load_prices(settings.prices_file))
     records = await asyncio.to_thread(open_records, settings.records_url)
     try:
-        await Call(context, request, engines, settings, CallBook(records)).run(toolboxes, connecting)
+        load = await asyncio.to_thread(current_load, records) if definition.routes else 0.0
+        routing, engines = await routed_engines(
+            definition, request, settings.now(), load, models.engines, context.proc.userdata.get("engines")
+        )
+        currency = settings.budget_currency
+        desk = BudgetDesk(records.usage, records.keys, models.prices, currency, settings.budget_per_day)
+        accounts = StoredAccounts(records, desk, request.session, definition)
+        call = Call(context, request, CallParts(engines, models, routing), settings, CallBook(records), accounts)
+        await call.run(toolboxes, connecting)
     finally:
+        await models.aclose()
         records.close()

@@ -1,0 +1,137 @@
+"""What the engines of a call are put into: from inside out a speech gate, a meter, a chain with those that stand by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from livekit.agents import llm, stt, tts
+
+from voiceworker.config import AgentDefinition, Settings
+from voiceworker.events import Event, ModelsSwitched
+from voiceworker.models import ModelName
+from voiceworker.policy.pricing import PriceTable
+from voiceworker.probe import probe_of
+from voiceworker.runtime.chains import Breakers, HttpProbe, Link, Switch
+from voiceworker.runtime.chains.apology import Apology
+from voiceworker.runtime.chains.language_model import LanguageModelChain
+from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
+from voiceworker.runtime.chains.voice import VoiceChain
+from voiceworker.runtime.engines import Assembly, EngineBuilder, Links
+from voiceworker.runtime.metering import Meter
+from voiceworker.runtime.speech_gate import SpeechGate, gate_detector
+
+_HEALTH_FILE = "providers.json"
+"what the calls of this machine know of which provider is out of order"
+
+_Engine = TypeVar("_Engine")
+_Whole = TypeVar("_Whole", stt.STT[Any], llm.LLM[Any], tts.TTS[Any])
+
+
+@dataclass(slots=True)
+class Listeners:
+    """What a call wants to be told. Engines are made before it is there."""
+
+    tell: Callable[[Event], None] = lambda _event: None
+    on_deaf: Callable[[], None] = lambda: None
+    "the caller has said something that no recogniser has heard"
+    filler: Callable[[], str] = lambda: ""
+    "what is said while the language model takes its time; empty when nothing may be"
+
+
+class CallModels:
+    """Of one call: its meter, its breakers, and the chains that they are part of."""
+
+    def __init__(self, settings: Settings, prices: PriceTable) -> None:
+        """Raises UnknownCurrencyError."""
+        self.prices = prices
+        self.meter = Meter(prices, settings.budget_currency)
+        self.breakers = Breakers(settings.data_directory / _HEALTH_FILE)
+        self.settings = settings
+        self.listeners = Listeners()
+        self._apologies: list[Apology] = []
+        self._made: list[stt.STT[Any] | llm.LLM[Any] | tts.TTS[Any]] = []
+
+    def engines(self, definition: AgentDefinition) -> EngineBuilder:
+        """Raises what EngineBuilder does."""
+        return EngineBuilder(definition, self.settings, self.settings.now, _CallAssembly(self, definition))
+
+    def switched(self, switch: Switch) -> None:
+        self.listeners.tell(ModelsSwitched(switch.role, from_=switch.old, to=switch.new, reason=switch.reason))
+
+    def nothing_heard(self) -> None:
+        self.listeners.on_deaf()
+
+    def filler(self) -> str:
+        return self.listeners.filler()
+
+    def apology(self, definition: AgentDefinition) -> Apology:
+        folder = self.settings.cache_directory / "apologies"
+        self._apologies.append(Apology(folder, definition.phrases.no_voice, voice=definition.language))
+        return self._apologies[-1]
+
+    async def prepare(self) -> None:
+        """Makes what has to be there when everything else fails."""
+        for apology in self._apologies:
+            await apology.prepare()
+
+    def kept(self, engine: _Whole) -> _Whole:
+        """It is closed with the rest."""
+        self._made.append(engine)
+        return engine
+
+    async def aclose(self) -> None:
+        """After the call is over: closes its engines, too."""
+        for engine in self._made:
+            await engine.aclose()
+        await self.breakers.aclose()
+
+
+class _CallAssembly(Assembly):
+    """What is embedded costs nothing and does not fail: it gets neither gate nor meter, and alone no chain."""
+
+    def __init__(self, models: CallModels, definition: AgentDefinition) -> None:
+        self._models = models
+        self._definition = definition
+
+    def hearing(self, links: Links[stt.STT[Any]]) -> stt.STT[Any]:
+        members = [self._link(name, self._gated(name, engine)) for name, engine in links]
+        if len(members) == 1:
+            return self._models.kept(members[0].engine)
+        models = self._models
+        return models.kept(
+            SpeechRecognitionChain(members, models.breakers, models.switched, on_deaf=models.nothing_heard)
+        )
+
+    def thinking(self, links: Links[llm.LLM[Any]]) -> llm.LLM[Any]:
+        models = self._models
+        members: list[Link[llm.LLM[Any]]] = []
+        for name, engine in links:
+            metered = engine if name.embedded else models.meter.llm(name.priced, engine)
+            members.append(self._link(name, metered, continues=name.provider != "script"))
+        if len(members) == 1:
+            return models.kept(members[0].engine)
+        return models.kept(LanguageModelChain(members, models.breakers, models.switched, filler=models.filler))
+
+    def speaking(self, links: Links[tts.TTS[Any]]) -> tts.TTS[Any]:
+        models = self._models
+        members: list[Link[tts.TTS[Any]]] = []
+        for name, engine in links:
+            members.append(self._link(name, engine if name.embedded else models.meter.tts(name.priced, engine)))
+        if len(members) == 1:
+            return models.kept(members[0].engine)
+        apology = models.apology(self._definition)
+        return models.kept(VoiceChain(members, models.breakers, models.switched, apology=apology))
+
+    def _gated(self, name: ModelName, engine: stt.STT[Any]) -> stt.STT[Any]:
+        if name.embedded:
+            return engine
+        if name.paid and engine.capabilities.streaming and self._definition.limits.speech_gate:
+            engine = SpeechGate(engine, vad=gate_detector())
+        return self._models.meter.stt(name.priced, engine)
+
+    def _link(self, name: ModelName, engine: _Engine, *, continues: bool = True) -> Link[_Engine]:
+        free = probe_of(name, self._definition, self._models.settings)
+        probe = HttpProbe(free.url, dict(free.headers)) if free is not None and free.asks else None
+        return Link(str(name), engine, probe, continues=continues)
