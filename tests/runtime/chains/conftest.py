@@ -43,9 +43,9 @@ MakeBench = Callable[..., contextlib.AbstractAsyncContextManager[Bench]]
 
 @contextlib.asynccontextmanager
 async def open_bench(
-    *faults: Fault, delays: Delays = QUICK, speech_speed: float = 20.0, **options: Any
+    *faults: Fault, delays: Delays = QUICK, speech_speed: float = 20.0, alone: bool = True, **options: Any
 ) -> AsyncIterator[Bench]:
-    """At the end nothing may be left: no task, no socket."""
+    """At the end nothing may be left: no task, no socket. `alone`: nobody else has tasks in this loop."""
     before = asyncio.all_tasks()
     async with (
         ProviderEmulators(delays=delays, faults=faults, speech_speed=speech_speed, **options) as emulators,
@@ -55,7 +55,7 @@ async def open_bench(
         yield bench
         await bench.breakers.aclose()
     async with asyncio.timeout(3):
-        while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
+        while alone and (left := asyncio.all_tasks() - before - {asyncio.current_task()}):
             await asyncio.wait(left, timeout=0.05)
     gc.collect()  # an unclosed socket or an exception that nobody saw is a warning here, and so an error
 

@@ -168,7 +168,7 @@ async def test_rules_answer_with_a_sentence_of_their_own(bench_of: MakeBench) ->
         ]
         chain = LanguageModelChain(links, bench.breakers, bench.switches.append, patience=QUICK)
         text, _ = await reply(chain)
-        begun, end = text.split("What can I do for you?")
+        begun, end = text.split("What can I do for you?")  # a second model that begins anew, and fails, adds nothing
         assert end == ""
         assert TEXT.startswith(begun.removesuffix("… ").rstrip())
         assert chain.serving == "script"

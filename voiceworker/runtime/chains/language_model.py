@@ -46,7 +46,7 @@ class ReplyPatience:
     "of the last of them: there is nobody else to ask"
     stall_seconds: float = 1.2
     "without a token once what was written has been spoken, or would have been"
-    longest_gap_seconds: float = 3.0
+    longest_gap_seconds: float = 2.0
     "without a token, however much there is to be spoken"
     filler_seconds: float = 1.2
     "without a token: the filler, if one is handed in"
@@ -241,16 +241,13 @@ class ChainedReply(llm.LLMStream):
                     if rest is None:
                         self._say(_PAUSE if self._said and not ends_a_sentence(self._said) else "")
                 self._pass(chunk, rest)
-            self._say(rest.finish() if rest is not None else "")
             if self._chain.was_cut_off(link, written):
                 raise GivenUpError("closed early")
+            self._say(rest.finish() if rest is not None else "")
             trying.succeeded()
         except asyncio.CancelledError:
             # a reply that was cut short by the caller shows as well that the model works
             trying.abandoned() if written.first_at is None else trying.succeeded()
-            raise
-        except Exception:
-            self._say(rest.finish() if rest is not None else "")
             raise
         finally:
             # what hangs may hang when it is closed, too; the next model does not wait for that

@@ -33,9 +33,9 @@ _AT_ONCE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class VoicePatience:
-    first_audio_seconds: float = 1.2
+    first_audio_seconds: float = 1.1
     "from the text to its first sound, of the first voice that is asked"
-    next_audio_seconds: float = 0.9
+    next_audio_seconds: float = 0.8
     "of those after it"
     last_audio_seconds: float = 5.0
     "of the last of them: there is nobody else to ask"
