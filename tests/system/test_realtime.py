@@ -6,7 +6,9 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from joining import until
@@ -15,8 +17,9 @@ from speech_to_speech import Call, running_sfu, speech_call
 
 from voiceworker.config import ROOT, Settings
 from voiceworker.events import AgentTranscript, UserTranscript
+from voiceworker.lab.audio import SAMPLE_RATE
 from voiceworker.lab.bench.heard import heard_text
-from voiceworker.lab.emulators import Conversation, ProviderEmulators, Reply, ToolCall
+from voiceworker.lab.emulators import Conversation, Fault, ProviderEmulators, Reply, ToolCall
 from voiceworker.lab.emulators.tones import words_of
 from voiceworker.lab.material import load_material
 from voiceworker.lab.speech import Speech
@@ -167,3 +170,87 @@ async def test_a_call_begins_with_the_pipeline_when_the_model_is_down_already(
         await call.quiet()
         assert heard(call, began - 0.1) == words_of(LONG)
         assert call.texts(UserTranscript) == [REPEAT.text]
+
+
+async def test_a_reply_that_breaks_off_goes_on(sfu: Settings, tmp_path: Path) -> None:
+    """The connection breaks in the midst of it, and the provider is there again."""
+
+    def going_on(conversation: Conversation) -> Reply | str:
+        told = str(conversation.messages[0]["content"])
+        return REPLY if "Go on from there" in told else LONG
+
+    async with (
+        ProviderEmulators(speech_speed=1.2, replies=going_on) as emulators,
+        speech_call(sfu, emulators, tmp_path) as call,
+    ):
+        said = await call.say(REPEAT)
+        began = await call.reply_to(said)
+        await asyncio.sleep(0.8)
+        emulators.realtime.break_all()
+        await until(lambda: len(call.texts(AgentTranscript)) == 2)
+        await call.quiet()
+        words, rest = heard(call, began - 0.1), words_of(REPLY)
+        assert words[-len(rest) :] == rest
+        assert words[: -len(rest)] == words_of(LONG)[: len(words) - len(rest)]
+        assert 2 <= len(words) - len(rest) < len(words_of(LONG))
+        assert call.losses == []
+
+
+@pytest.mark.parametrize("kind", ["hang", "error_midstream"])
+async def test_the_pipeline_answers_what_the_model_leaves_unanswered(sfu: Settings, tmp_path: Path, kind: Any) -> None:
+    fault = Fault("realtime", kind, nth=1, after_seconds=3.6)
+    async with (
+        ProviderEmulators(speech_speed=4, replies=obedient, faults=[fault]) as emulators,
+        speech_call(sfu, emulators, tmp_path, patience_seconds=1.5) as call,
+    ):
+        emulators.realtime.is_down = False
+        await until(lambda: len(emulators.realtime.sessions) == 1)
+        emulators.realtime.is_down = True
+        said = await call.say(REPEAT)
+        began = await call.reply_to(said)
+        await call.quiet(2.5)
+        assert heard(call, began - 0.1)[-len(words_of(LONG)) :] == words_of(LONG)
+        assert len(call.losses) == 1
+        assert REPEAT.text in [one["content"] for one in emulators.chats()[-1].messages]
+
+
+async def renewed_calls(sfu: Settings, directory: Path, renewals: int, cap_seconds: float) -> None:
+    """A caller states facts between renewals; at the end the last connection knows them all, each once."""
+    turns = [one for one in MATERIAL.of_kind("turn") if 1.0 < one.seconds < 3.0 and one.longest_pause_seconds < 0.2]
+    async with (
+        ProviderEmulators(speech_speed=4, replies=lambda conversation: LONG) as emulators,
+        speech_call(sfu, emulators, directory, cap_seconds=cap_seconds) as call,
+    ):
+        emulators.realtime.session_seconds = cap_seconds
+        stated: list[str] = []
+        while call.line.live is not None and call.line.live.renewals < renewals:
+            speech = turns[len(stated) % len(turns)]
+            said = await call.say(speech)
+            began = await call.reply_to(said)
+            await call.quiet()
+            assert heard(call, began - 0.1) == words_of(LONG)
+            assert longest_gap(call, began) < 0.3
+            stated.append(speech.text)
+        last = emulators.realtime.sessions[-1]
+        assert [item.text for item in last.items if item.role == "user"] == stated
+        assert [item.text for item in last.items if item.role == "assistant"] == [LONG] * len(stated)
+        assert not any(session.expired for session in emulators.realtime.sessions)
+        assert call.losses == []
+        assert emulators.unheard == []
+
+
+def longest_gap(call: Call, began: float) -> float:
+    """Within what the agent said from `began` on, seconds without sound."""
+    samples = np.abs(call.ear.between(began, call.ear.listened_until).astype(np.int32))
+    loud = np.flatnonzero(samples > 300)
+    return float(np.diff(loud).max()) / SAMPLE_RATE
+
+
+async def test_renewals_are_not_heard_and_nothing_is_forgotten(sfu: Settings, tmp_path: Path) -> None:
+    await renewed_calls(sfu, tmp_path, renewals=2, cap_seconds=12)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_thirty_renewals_with_a_cap_of_twenty_seconds(sfu: Settings, tmp_path: Path) -> None:
+    await renewed_calls(sfu, tmp_path, renewals=30, cap_seconds=20)

@@ -27,13 +27,20 @@ async def test_a_turn_is_heard_and_answered(
     emulators: ProviderEmulators, talking: Any, make_speech: MakeSpeech
 ) -> None:
     speech = make_speech("what is the price of a haircut")
+    figures: list[Any] = []
     async with talking(emulators) as talk:
+        talk.line.on("metrics_collected", figures.append)
         await say(talk, emulators, speech)
         text = await talk.reply()
         await talk.until(lambda: len(talk.history.items) == 2)
         known = emulators.realtime.sessions[0].texts
     assert [known[0], known[1].strip()] == [speech.text, text]
     assert talk.losses == []
+    account = emulators.bill.total("realtime")
+    answers = [one for one in figures if one.type == "realtime_model_metrics"]
+    assert [(one.input_tokens, one.output_tokens) for one in answers] == [
+        (account.prompt_tokens, account.completion_tokens)
+    ]
 
 
 async def test_only_the_callers_turns_are_paid_for(

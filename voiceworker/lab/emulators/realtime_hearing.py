@@ -26,6 +26,8 @@ _ALIKE = 0.45
 "likeness, 0 to 1, of a piece of a speech with what was heard"
 _PIECE_SECONDS = 0.3
 _SHORTEST_COMMIT_SECONDS = 0.1
+_SENT_AGAIN_SECONDS = 30.0
+"after it was said, speech may come once more: another connection was lost"
 
 _Floats = npt.NDArray[np.float32]
 
@@ -59,8 +61,8 @@ class InputBuffer:
         self._api_key = api_key
         self._candidates: list[Expected] = []
         "announced speech that may be in the buffer, or in what is committed later"
-        self._known: deque[Expected] = deque(maxlen=20)
-        "announced speech that was heard"
+        self._heard: deque[Expected] = deque(maxlen=20)
+        "announced speech that was heard to its end"
         self._audio = np.zeros(0, np.int16)
         self._dropped = 0
         "samples of the session ahead of those in the buffer"
@@ -76,8 +78,8 @@ class InputBuffer:
 
     def append(self, samples: Samples, now: float) -> list[SpeechStarted | SpeechStopped]:
         """What the voice detector makes of it; a SpeechStopped wants a commit."""
-        for expected in self._expectations.for_stream(self._api_key, now):
-            if not any(expected is known for known in (*self._candidates, *self._known)):
+        for expected in self._expectations.for_stream(self._api_key, now - _SENT_AGAIN_SECONDS):
+            if not any(expected is known for known in (*self._candidates, *self._heard)):
                 self._candidates.append(expected)
         self._audio = np.concatenate([self._audio, samples])
         return [] if self.turn_detection is None else self._detect()
@@ -136,22 +138,26 @@ class InputBuffer:
             return []
         heard = _resampled(audio, RATE)
         found: list[tuple[float, str, str]] = []
+        end = len(audio) / RATE
         for expected in self._candidates:
-            place = _place_of(_resampled(read_speech(expected.speech.path), SAMPLE_RATE), heard)
+            speech = expected.speech
+            place = _place_of(_resampled(read_speech(speech.path), SAMPLE_RATE), heard)
             if place is None:
                 continue
             begin = place / _COMPARED_RATE
-            end = len(audio) / RATE
-            words = [
-                word.text
-                for word in expected.speech.words
-                if 0 <= (word.started_seconds + word.ended_seconds) / 2 + begin <= end
-            ]
+            if any(name == speech.name and abs(other - begin) < 0.2 for other, name, _ in found):
+                continue  # the same recording was announced twice, and said once
+            middles = [(word.started_seconds + word.ended_seconds) / 2 + begin for word in speech.words]
+            words = [word.text for word, middle in zip(speech.words, middles, strict=True) if 0 <= middle <= end]
             expected.heard_at.setdefault(self._api_key, now)
-            self._known.append(expected)
-            found.append((begin, expected.speech.name, " ".join(words)))
-        heard_now = [id(one) for one in self._known]
-        self._candidates = [one for one in self._candidates if id(one) not in heard_now and not one.is_past(now - 60)]
+            if middles[-1] <= end:
+                self._heard.append(expected)
+            found.append((begin, speech.name, " ".join(words)))
+        self._candidates = [
+            one
+            for one in self._candidates
+            if not any(one is heard_one for heard_one in self._heard) and not one.is_past(now - _SENT_AGAIN_SECONDS)
+        ]
         return [(name, words) for _, name, words in sorted(found) if words]
 
 

@@ -30,8 +30,9 @@ from voiceworker.runtime.realtime.settings import LineSettings, Lost, ReplyState
 from voiceworker.runtime.realtime.wire import Wire
 
 
-class RealtimeLine(llm.RealtimeModel):
-    """A `RealtimeModel` over another one, made with `model_options()`."""
+class RealtimeLine(llm.RealtimeModel, rtc.EventEmitter[Literal["metrics_collected"]]):
+    """A `RealtimeModel` over another one, made with `model_options()`. Emits `metrics_collected` with the figures of
+    each answer, whichever session and connection has given it."""
 
     def __init__(
         self,
@@ -47,7 +48,8 @@ class RealtimeLine(llm.RealtimeModel):
         `on_lost` is called once, on the event loop: from then on every reply that is asked for fails. `on_broken_off`:
         the model is there again, and has to be asked for a reply that was under way.
         """
-        super().__init__(capabilities=replace(model.capabilities))
+        llm.RealtimeModel.__init__(self, capabilities=replace(model.capabilities))
+        rtc.EventEmitter.__init__(self)
         self.stock = model
         self.settings = settings
         self.history = history
@@ -118,6 +120,8 @@ class LineSession(llm.RealtimeSession[str]):
         return context.truncate(max_items=self._line.settings.longest_history)
 
     def forward(self, name: Any, event: Any) -> None:
+        if name == "metrics_collected":
+            self._line.emit(name, event)
         self.emit(name, event)
 
     def broken_off(self, reply: ReplyState) -> None:
