@@ -231,6 +231,7 @@ def test_what_is_said_of_the_metadata_is_short_and_cannot_write_to_a_terminal() 
         ([{"when": {"day": TUESDAY_NOON.date()}, "llm": "a"}], (0, "when", "day"), "put dates in quotes"),
         ([{"when": {"country": False}, "llm": "a"}], (0, "when", "country"), 'in quotes, as in "NO"'),
         ([{"when": {"a.": 1}, "llm": "a"}], (0, "when", "a."), "must be a key of the metadata"),
+        ([{"when": {"pl\nan": {}}, "llm": "a"}], (0, "when", "pl\nan"), "must be a key of the metadata"),
         ([{"when": {True: 1}, "llm": "a"}], (0, "when", "True"), "in quotes when YAML reads a number or yes"),
         ([{"when": {"tier": "> three"}, "llm": "a"}], (0, "when", "tier"), 'compares numbers, as in "> 3"'),
         ([{"when": {"tier": "=> 3"}, "llm": "a"}], (0, "when", "tier"), "a comparison by >=, >, <=, < or !="),

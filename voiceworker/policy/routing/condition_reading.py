@@ -44,7 +44,7 @@ def _condition(key: Any, raw: Any, place: Place) -> Condition:
             return WeekdaysCondition(frozenset(day for text, at in _each(raw, place) for day in _days(text, at)))
         case "load":
             return LoadCondition(_load(raw, place))
-        case str() if key and all(key.split(".")):
+        case str() if key.isprintable() and all(key.split(".")):
             _refuse_lookalikes(key, raw, place)
             return FactCondition(key, _alternatives(raw, place, key.rpartition(".")[2]))
     raise RouteError(
