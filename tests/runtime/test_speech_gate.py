@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ from voiceworker.lab.audio import SAMPLE_RATE, Samples, room_noise
 from voiceworker.lab.emulators import Delays, Fault, ProviderEmulators
 from voiceworker.lab.material import Material, load_material, samples_of
 from voiceworker.lab.speech import Speech, SpeechKind
+from voiceworker.prices import load_prices
+from voiceworker.runtime.chains import Breakers, Link, Switch
+from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
+from voiceworker.runtime.metering import Meter
 from voiceworker.runtime.speech_gate import GatedStream, SpeechGate, gate_detector, gate_settings
 
 MATERIAL = Path(__file__).parents[1] / "audio" / "turns"
@@ -42,6 +46,18 @@ def material() -> Material:
 async def emulators() -> AsyncIterator[ProviderEmulators]:
     async with ProviderEmulators(delays=Delays(final_seconds=0.02)) as emulators:
         yield emulators
+
+
+Plugin = Callable[[ProviderEmulators, aiohttp.ClientSession, str], stt.STT[Any]]
+
+
+def nova(emulators: ProviderEmulators, http: aiohttp.ClientSession, key: str) -> stt.STT[Any]:
+    return deepgram.STT(base_url=f"{emulators.deepgram_url}/v1/listen", api_key=key, http_session=http)
+
+
+def flux(emulators: ProviderEmulators, http: aiohttp.ClientSession, key: str) -> stt.STT[Any]:
+    url = emulators.deepgram_url.replace("http", "ws", 1)
+    return deepgram.STTv2(base_url=f"{url}/v2/listen", api_key=key, http_session=http)
 
 
 @dataclass
@@ -106,6 +122,8 @@ class PhoneCall:
     def _all_have_followed(self) -> bool:
         """On a busy machine the call gets slower, and nothing else."""
         for key, line in self.lines.items():
+            if key == "chain":
+                continue
             if isinstance(line.stream, GatedStream):
                 behind, most = line.stream.lag_seconds, 0.1
             else:
@@ -135,25 +153,32 @@ class PhoneCall:
 
 @contextlib.asynccontextmanager
 async def call(
-    emulators: ProviderEmulators, *, speed: float = FAST, noise: float = 1.0, keys: Sequence[str] = ("gated", "plain")
+    emulators: ProviderEmulators,
+    *,
+    speed: float = FAST,
+    noise: float = 1.0,
+    keys: Sequence[str] = ("gated", "plain"),
+    plugin: Plugin = nova,
 ) -> AsyncIterator[PhoneCall]:
     """A call over the gate and one without, which get the same audio. At the end all transcripts are there."""
     async with aiohttp.ClientSession() as http:
         call = PhoneCall(emulators, speed, noise)
         async with asyncio.TaskGroup() as listening:
             for key in keys:
-                plugin = deepgram.STT(base_url=f"{emulators.deepgram_url}/v1/listen", api_key=key, http_session=http)
-                recogniser = plugin if key == "plain" else SpeechGate(plugin, vad=gate_detector())
+                recogniser = plugin(emulators, http, key)
+                if key == "gated":
+                    recogniser = SpeechGate(recogniser, vad=gate_detector())
                 call.lines[key] = line = Line(recogniser, recogniser.stream(conn_options=AGAIN))
                 listening.create_task(call.listen(line))
             yield call
             await call.hang_up()
 
 
-def same_times(gated: Line, plain: Line) -> None:
+def same_times(gated: Line, plain: Line, *, of_words_only: bool = False) -> None:
     for one, other in zip(gated.finals, plain.finals, strict=True):
-        assert one.start_time == pytest.approx(other.start_time, abs=0.05)
-        assert one.end_time == pytest.approx(other.end_time, abs=0.05)
+        if not of_words_only:
+            assert one.start_time == pytest.approx(other.start_time, abs=0.05)
+            assert one.end_time == pytest.approx(other.end_time, abs=0.05)
         for word, same in zip(one.words or [], other.words or [], strict=True):
             assert str(word) == str(same)
             assert word.start_time == pytest.approx(same.start_time, abs=0.05)
@@ -240,7 +265,7 @@ async def test_coughs_shut_the_gate_again(emulators: ProviderEmulators, material
 
 async def test_interims_come_as_early_as_without_a_gate(emulators: ProviderEmulators, material: Material) -> None:
     """By the audio that had been said when they came: at the pace of speech the gate opens within 0.1 s of it."""
-    async with call(emulators, speed=2) as phone:
+    async with call(emulators, speed=4) as phone:
         await phone.silence(0.6)
         await phone.say(material.sample("turn", 1, seed=6)[0])
         await phone.silence(0.6)
@@ -333,15 +358,75 @@ async def test_an_explicit_flush_reaches_the_engine(emulators: ProviderEmulators
     assert final.alternatives[0].end_time == pytest.approx(100 + speech.seconds, abs=0.1)
 
 
+async def test_flux_gets_the_silence_by_which_it_ends_turns_and_no_more(
+    emulators: ProviderEmulators, material: Material
+) -> None:
+    async with call(emulators, plugin=flux) as phone:
+        await converse(phone, material.sample("turn", 3, seed=8), 0.25)
+    assert phone.lines["gated"].texts == phone.lines["plain"].texts
+    # a turn of Flux is dated from the end of the last one, with the silence before it
+    same_times(phone.lines["gated"], phone.lines["plain"], of_words_only=True)
+    assert phone.sent_seconds("gated") < 0.75 * phone.sent_seconds("plain")
+
+
+@pytest.mark.slow
+async def test_flux_is_kept_alive_by_a_little_silence(emulators: ProviderEmulators, material: Material) -> None:
+    """It has no message for that, and hangs up after ten seconds without audio."""
+    async with call(emulators, speed=1, keys=["gated"], plugin=flux) as phone:
+        await phone.silence(12)
+        assert phone.sent_seconds("gated") < 1
+        await phone.say(material.of_kind("turn")[0])
+        await phone.silence(1)
+    assert emulators.bill.account("gated", "stt").requests == 1
+    assert " ".join(phone.lines["gated"].texts) == material.of_kind("turn")[0].text
+
+
+async def test_a_meter_within_the_gate_counts_what_is_sent(emulators: ProviderEmulators, material: Material) -> None:
+    meter = Meter(load_prices(), "USD")
+    async with call(
+        emulators, keys=["gated"], plugin=lambda *place: meter.stt("deepgram/nova-3", nova(*place))
+    ) as phone:
+        await converse(phone, material.sample("turn", 1, seed=9), 0.4)
+    assert meter.totals().seconds == pytest.approx(phone.sent_seconds("gated"), abs=0.05)
+    assert meter.totals().seconds < 0.6 * phone.samples / SAMPLE_RATE
+
+
+@pytest.mark.slow
+async def test_a_chain_goes_on_from_one_gate_to_the_next(material: Material) -> None:
+    speech = next(one for one in material.of_kind("turn") if one.longest_pause_seconds < 0.1)
+    fault = Fault("stt", "reset", nth=1, after_seconds=0.6, api_key="first")
+    switches: list[Switch] = []
+    async with ProviderEmulators(faults=[fault]) as emulators, aiohttp.ClientSession() as http:
+        gates: dict[str, stt.STT[Any]] = {
+            key: SpeechGate(nova(emulators, http, key), vad=gate_detector()) for key in ("first", "second")
+        }
+        breakers = Breakers()
+        chain = SpeechRecognitionChain([Link(key, gate) for key, gate in gates.items()], breakers, switches.append)
+        phone = PhoneCall(emulators, speed=1.0)
+        phone.lines["chain"] = line = Line(chain, chain.stream())
+        async with asyncio.TaskGroup() as listening:
+            task = listening.create_task(phone.listen(line))
+            await phone.silence(0.3)
+            await phone.say(speech)
+            await phone.silence(1.5)
+            task.cancel()
+        await line.stream.aclose()
+        await chain.aclose()
+        await breakers.aclose()
+    assert [switch.new for switch in switches] == ["second"]
+    assert " ".join(line.texts) == speech.text
+    assert line.finals[-1].end_time == pytest.approx(0.3 + speech.seconds, abs=0.2)
+
+
 async def test_all_else_is_the_engines() -> None:
     async with aiohttp.ClientSession() as http:
         plugin = deepgram.STT(model="nova-3", api_key="key", http_session=http)
         gate = SpeechGate(plugin, vad=gate_detector())
         assert (gate.label, gate.model, gate.provider) == (plugin.label, plugin.model, plugin.provider)
         assert gate.capabilities is plugin.capabilities
-        flux = gate_settings(deepgram.STTv2(api_key="key", http_session=http))
-        assert flux.patience_seconds > 5  # its own longest wait for the end of a turn
-        assert flux.keep_alive_seconds is not None
+        of_flux = gate_settings(deepgram.STTv2(api_key="key", http_session=http))
+        assert of_flux.patience_seconds > 5  # its own longest wait for the end of a turn
+        assert of_flux.keep_alive_seconds is not None
         assert gate_settings(plugin).keep_alive_seconds is None
         with pytest.raises(ValueError, match="does not stream"):
             SpeechGate(openai.STT(model="whisper-1", api_key="key"), vad=gate_detector())

@@ -26,10 +26,10 @@ from livekit.agents import (
     utils,
     vad,
 )
-from livekit.agents.types import TimedString
 from livekit.plugins import deepgram
 
 from voiceworker.policy.speech_gate import Command, Gate, GateSettings, Send, SentAudio
+from voiceworker.runtime.moved_words import moved
 from voiceworker.runtime.recent_audio import RecentAudio
 from voiceworker.runtime.tasks import Tasks
 
@@ -39,7 +39,10 @@ the silence. It has no KeepAlive either, but audio."""
 
 
 def gate_settings(engine: stt.STT[Any]) -> GateSettings:
-    """What suits a recogniser: Deepgram's is flushed by Finalize, and keeps its connection by KeepAlive of its own."""
+    """What suits a recogniser, whatever it is wrapped in. Deepgram's is flushed by Finalize, and keeps its connection
+    by KeepAlive of its own."""
+    while isinstance(inner := getattr(engine, "engine", None), stt.STT):
+        engine = inner
     return _TELL_NOT_TO_END if isinstance(engine, deepgram.STTv2) else GateSettings()
 
 
@@ -51,7 +54,8 @@ def gate_detector() -> vad.VAD:
 class SpeechGate(stt.STT[Any]):
     """A streaming recogniser that is sent speech only; all else is asked of the engine, which closes with it.
 
-    As RECOGNITION_USAGE it reports the audio that the engine was sent: that is what its provider charges.
+    As RECOGNITION_USAGE it reports the audio that the engine was sent: that is what its provider charges. A meter that
+    counts audio belongs inside, for the same reason: `SpeechGate(meter.stt(name, plugin), vad=...)`.
     """
 
     def __init__(self, engine: stt.STT[Any], *, vad: vad.VAD, settings: GateSettings | None = None) -> None:
@@ -262,7 +266,7 @@ class GatedStream(stt.RecognizeStream):
         if event.type is kinds.RECOGNITION_USAGE:
             self._report_usage(event)
             return
-        alternatives = [self._in_call_time(data) for data in event.alternatives]
+        alternatives = [moved(data, self._began, self._ended_at) for data in event.alternatives]
         if self._gate is not None:
             if event.type is kinds.START_OF_SPEECH:
                 self._gate.engine_began()
@@ -274,24 +278,6 @@ class GatedStream(stt.RecognizeStream):
         # the engine dates speech by the clock and its own time: without them the framework does, by the words
         self._event_ch.send_nowait(
             replace(event, alternatives=alternatives, speech_start_time=None, speech_end_time=None)
-        )
-
-    def _in_call_time(self, data: stt.SpeechData) -> stt.SpeechData:
-        if data.end_time <= 0:
-            return data  # it tells no times
-        words = None if data.words is None else [self._word_in_call_time(word) for word in data.words]
-        began, ended = self._began(data.start_time), self._ended_at(data.end_time)
-        return replace(data, start_time=began, end_time=max(began, ended), words=words)
-
-    def _word_in_call_time(self, word: TimedString) -> TimedString:
-        began, ended = word.start_time, word.end_time
-        return TimedString(
-            str(word),
-            start_time=self._began(began) if isinstance(began, float | int) else began,
-            end_time=self._ended_at(ended) if isinstance(ended, float | int) else ended,
-            confidence=word.confidence,
-            start_time_offset=word.start_time_offset,
-            speaker_id=word.speaker_id,
         )
 
     def _began(self, second: float) -> float:
