@@ -61,7 +61,8 @@ def test_a_share_of_failures_opens_it_though_none_follows_another() -> None:
 def test_what_lies_before_the_window_is_forgotten() -> None:
     breaker = Breaker()
     for second in (0, 100, 200, 300, 400, 500):
-        breaker.succeeded(admitted(breaker, second - 1), second - 1)
+        for earlier in (4, 3, 2, 1):
+            breaker.succeeded(admitted(breaker, second - earlier), second - earlier)
         fail(breaker, second)
     assert breaker.state(500) is State.CLOSED
 
@@ -111,8 +112,20 @@ def test_a_success_ends_the_probation() -> None:
     breaker.succeeded(admitted(breaker, 7), 7)
     fail(breaker, 8)
     assert breaker.state(8) is State.CLOSED
-    fail(breaker, 9)
-    assert breaker.deadline(9) == 9 + SETTINGS.first_open_seconds
+
+
+def test_an_unreliable_provider_is_left_for_longer_each_time_and_a_reliable_one_is_not() -> None:
+    breaker, now = Breaker(), 0.0
+    for seconds in (5, 10, 20):
+        fail(breaker, now)
+        fail(breaker, now)
+        assert breaker.deadline(now) == now + seconds
+        now += seconds
+        breaker.succeeded(admitted(breaker, now), now)
+    now += SETTINGS.forget_seconds + 1
+    fail(breaker, now)
+    fail(breaker, now)
+    assert breaker.deadline(now) == now + SETTINGS.first_open_seconds
 
 
 def test_retry_after_is_honoured() -> None:

@@ -37,9 +37,9 @@ class BreakerSettings:
     failures_in_a_row: int = 2
     "a caller has waited for each of them"
     window_seconds: float = 60.0
-    least_requests: int = 5
+    least_requests: int = 4
     "in the window, before a share of them says anything"
-    share_of_failures: float = 0.5
+    share_of_failures: float = 0.3
     first_open_seconds: float = 5.0
     longest_open_seconds: float = 120.0
     lasting_open_seconds: float = 300.0
@@ -48,8 +48,8 @@ class BreakerSettings:
     "a provider that asks for more is asked again all the same"
     trial_seconds: float = 15.0
     "a trial that has told nothing by then was lost with its call: another may be made"
-    forget_seconds: float = 900.0
-    "after so long without an opening, the next is a first one"
+    forget_seconds: float = 120.0
+    "closed for so long, the next opening is a first one. A success alone does not make an unreliable provider reliable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Remembered:
     "when this was so"
     open_until: float | None
     openings: int
-    "one after the other, without a success between them"
+    "one after the other"
 
 
 @dataclass(slots=True)
@@ -78,6 +78,7 @@ class Breaker:
     _open_until: float | None = None
     "None: closed"
     _opened_at: float = 0.0
+    _closed_at: float = float("-inf")
     _openings: int = 0
     _in_a_row: int = 0
     _recent: deque[tuple[float, bool]] = field(default_factory=deque)
@@ -124,14 +125,14 @@ class Breaker:
         if self._is_stale(attempt):
             return
         self._note(now, failed=False)
-        self._close()
-        self._openings, self._in_a_row, self._on_probation = 0, 0, False
+        self._close(now)
+        self._in_a_row, self._on_probation = 0, False
 
     def answered_a_probe(self, attempt: Attempt, now: float) -> None:
         """A trial that was no real request has succeeded."""
         if self._is_stale(attempt):
             return
-        self._close()
+        self._close(now)
         self._on_probation, self._in_a_row = True, 0
 
     def failed(
@@ -158,7 +159,7 @@ class Breaker:
         self._openings = max(0, remembered.openings)
         self._trial = None
         if remembered.open_until is None:
-            self._close()
+            self._close(now)
             self._in_a_row = 0
         else:
             self._opened_at = min(remembered.told_at, now)
@@ -184,7 +185,7 @@ class Breaker:
 
     def _open(self, now: float, severity: Severity, retry_after_seconds: float | None) -> None:
         settings = self.settings
-        if now - self._opened_at > settings.forget_seconds:
+        if now - max(self._closed_at, self._open_until or self._opened_at) > settings.forget_seconds:
             self._openings = 0
         doubled = settings.first_open_seconds * 2.0 ** min(self._openings, 30)
         seconds = min(doubled, settings.longest_open_seconds)
@@ -198,7 +199,9 @@ class Breaker:
         self._in_a_row, self._on_probation, self._trial = 0, False, None
         self._recent.clear()
 
-    def _close(self) -> None:
+    def _close(self, now: float) -> None:
+        if self._open_until is not None:
+            self._closed_at = now
         self._open_until, self._trial = None, None
 
     def _trial_ends_at(self, now: float) -> float:

@@ -108,9 +108,8 @@ class Breakers:
     def _succeeded(self, trying: Trying) -> None:
         breaker, now = self._of(trying.key), self._clock()
         was_closed = breaker.state(now) is State.CLOSED
-        had_trouble = breaker.remembered(now).openings > 0
         breaker.succeeded(trying.attempt, now)
-        if not was_closed or had_trouble:
+        if not was_closed and breaker.state(now) is State.CLOSED:
             self._tell(trying.key)
 
     def _failed(self, trying: Trying, failure: Failure) -> None:
