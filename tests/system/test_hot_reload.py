@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,7 +15,7 @@ from rich.console import Console
 from rig import RunningStack, make_key, private_environment
 
 from voiceworker.config import ROOT, load_settings
-from voiceworker.events import AgentTranscript, Envelope
+from voiceworker.events import AgentTranscript, Envelope, Event, ModelsRouted
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.stack.log import ReadableLog
 from voiceworker.stack.up import Stack
@@ -24,6 +25,16 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 FRONT_DESK = (ROOT / "agents" / "frontdesk.yaml").read_text(encoding="utf-8")
 (GREETING,) = [line for line in FRONT_DESK.splitlines() if line.startswith("greeting: ")]
 
+RULES = """
+routes:
+  - name: british
+    when: {country: GB}
+    tts: espeak/en-gb
+  - name: trial
+    when: {plan: pro}
+    split: {usual: {}, slow: {eagerness: patient}}
+"""
+
 
 def write(directory: Path, greeting: str, more: str = "") -> Path:
     """As an editor saves: a new file in the place of the old one."""
@@ -31,6 +42,23 @@ def write(directory: Path, greeting: str, more: str = "") -> Path:
     fresh.write_text(FRONT_DESK.replace(GREETING, f"greeting: {greeting}") + more, encoding="utf-8")
     fresh.replace(path)
     return path
+
+
+class Held:
+    """A call: what was told to its caller."""
+
+    def __init__(self, room: rtc.Room) -> None:
+        self._room = room
+        self.events: list[Event] = []
+
+    async def ask(self, text: str) -> None:
+        await self._room.local_participant.send_text(text, topic="lk.chat")
+
+    def said(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, AgentTranscript) and event.final]
+
+    def routed(self) -> list[ModelsRouted]:
+        return [event for event in self.events if isinstance(event, ModelsRouted)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +71,11 @@ async def own_stack(agents: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     """With a folder of agents that the test may change."""
     write(agents, "Hello, this is the first version.")
     directory = tmp_path_factory.mktemp("reload")
-    environment = private_environment(directory) | {"VOICEWORKER_AGENTS_DIRECTORY": str(agents)}
+    # a caller who leaves is waited for, and keeps his place meanwhile
+    environment = private_environment(directory) | {
+        "VOICEWORKER_AGENTS_DIRECTORY": str(agents),
+        "VOICEWORKER_MAX_CALLS": "12",
+    }
     settings = load_settings(environment)
     with (directory / "stack.log").open("w") as output:
         log = ReadableLog(Console(file=output, width=400), directory / "log")
@@ -58,32 +90,29 @@ async def own_stack(agents: Path, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 @asynccontextmanager
-async def call(stack: RunningStack) -> AsyncIterator[tuple[rtc.Room, list[str]]]:
-    """A silent caller in the room, and what the agent has said to him."""
-    session = await new_session(stack.api_url, stack.api_key)
-    said: list[str] = []
+async def call(stack: RunningStack, **metadata: Any) -> AsyncIterator[Held]:
+    """A silent caller in the room."""
+    session = await new_session(stack.api_url, stack.api_key, metadata=metadata)
     tasks = Tasks()
 
     async def read(reader: rtc.TextStreamReader) -> None:
-        event = Envelope.from_json(await reader.read_all()).event
-        if isinstance(event, AgentTranscript) and event.final:
-            said.append(event.text)
+        held.events.append(Envelope.from_json(await reader.read_all()).event)
 
     async with joined(session["server_url"], session["participant_token"]) as room:
+        held = Held(room)
         room.register_text_stream_handler("vw.events", lambda reader, _: tasks.spawn(read(reader), "event") and None)
         await until(lambda: agent_in(room))
-        yield room, said
+        yield held
         await tasks.aclose()
 
 
 async def test_a_changed_file_serves_the_next_call_and_a_broken_one_does_not(
     own_stack: RunningStack, agents: Path
 ) -> None:
-    async with call(own_stack) as (first, said_to_the_first):
-        await until(lambda: said_to_the_first)
-        # or he would be asked whether he is still there
-        await first.local_participant.send_text("what is your address", topic="lk.chat")
-        await until(lambda: "Willow Lane" in said_to_the_first[-1])
+    async with call(own_stack) as first:
+        await until(first.said)
+        await first.ask("what is your address")  # or he would be asked whether he is still there
+        await until(lambda: "Willow Lane" in first.said()[-1])
         write(agents, "Hello, this is the second version.")
         assert await greeting(own_stack) == "Hello, this is the second version."
         broken = 'routes:\n  - when: {hours: "18-8"}\n    llm: [script]\n'
@@ -93,13 +122,28 @@ async def test_a_changed_file_serves_the_next_call_and_a_broken_one_does_not(
         assert f"frontdesk.yaml:{line}: routes.0.when.hours: must be hours" in own_stack.log_file.read_text()
         write(agents, "Hello, this is the fourth version.", broken.replace("18-8", "18:00-08:00"))
         assert await greeting(own_stack) == "Hello, this is the fourth version."
-        await first.local_participant.send_text("what are your opening hours", topic="lk.chat")
-        await until(lambda: "nine" in said_to_the_first[-1])
-        assert said_to_the_first[0] == "Hello, this is the first version."
+        await first.ask("what are your opening hours")
+        await until(lambda: "nine" in first.said()[-1])
+        assert first.said()[0] == "Hello, this is the first version."
 
 
 async def greeting(stack: RunningStack) -> str:
     """What a call that is made at once begins with."""
-    async with call(stack) as (_, said):
-        await until(lambda: said)
-        return said[0]
+    async with call(stack) as held:
+        await until(held.said)
+        return held.said()[0]
+
+
+async def test_rules_choose_the_models_of_a_call_by_its_metadata(own_stack: RunningStack, agents: Path) -> None:
+    write(agents, "Hello.", RULES)
+    async with call(own_stack, country="gb", plan="pro", user_id=7) as held:
+        await until(held.routed)
+        (routed,) = held.routed()
+        assert (routed.rule, routed.tts, routed.llm) == ("british + trial", "espeak/en-gb", "script")
+        assert routed.arm in ("trial:usual", "trial:slow")
+    async with call(own_stack, plan="pro", user_id=7) as again:
+        await until(again.routed)
+        assert (again.routed()[0].rule, again.routed()[0].arm) == ("trial", routed.arm)
+    async with call(own_stack) as other:
+        await until(other.routed)
+        assert (other.routed()[0].rule, other.routed()[0].tts) == ("default", "espeak/en-us")
