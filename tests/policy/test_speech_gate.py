@@ -124,7 +124,7 @@ def test_an_engine_without_a_keep_alive_of_its_own_gets_a_little_silence() -> No
 
 def test_a_burst_is_cut_as_live_audio_is() -> None:
     verdicts = SILENCE + VOICE + windows(10, 0.02) + VOICE + SILENCE
-    gate = Gate(replace(PLAIN, ahead_seconds=0), RATE)
+    gate = Gate(replace(PLAIN, ahead_seconds=0, blind_seconds=60), RATE)
     commands = gate.received(len(verdicts) * WINDOW)
     for nth, probability in enumerate(verdicts, 1):
         commands += gate.judged(nth * WINDOW, probability)
@@ -157,6 +157,19 @@ def test_words_that_have_gone_ahead_of_the_verdicts_are_not_cut_in_two() -> None
     assert gate.received(gone + seconds(0.1)) == []  # it is silent, as far as is known
     judged += len(silence) * WINDOW
     assert gate.judged(judged + WINDOW, 0.9) == [Send(gone, gone + seconds(0.1))]
+
+
+def test_a_detector_that_has_failed_makes_nobody_deaf() -> None:
+    gate = Gate(PLAIN, RATE)
+    live(gate, SILENCE)
+    judged = len(SILENCE) * WINDOW
+    late = judged + seconds(PLAIN.blind_seconds)
+    assert gate.received(late) == []
+    assert gate.received(late + 1) == [Send(judged - PRE_ROLL, late + 1)]
+    assert gate.received(late + seconds(9)) == [Send(late + 1, late + seconds(9))]
+    for nth in range(1, round(seconds(12.1) / WINDOW)):  # it was only slow: from here on it is believed again
+        gate.judged(judged + nth * WINDOW, 0.02)
+    assert not gate.is_open
 
 
 def test_what_was_not_final_is_sent_again_to_a_new_connection() -> None:

@@ -29,6 +29,8 @@ class GateSettings:
     "after so much silence a recogniser that needs it gets a little audio; None: it keeps its connection by itself"
     ahead_seconds: float = 1.0
     "an open gate lets so much pass that the detector has not judged yet: it must not hold up speech, nor trust a burst"
+    blind_seconds: float = 3.0
+    "a detector that lags by so much has failed, for all that is known: everything passes until it has caught up"
     replay_seconds: float = 10.0
     "the longest stretch that a recogniser is sent again which lost its connection before it was final"
 
@@ -103,6 +105,9 @@ class Gate:
     def received(self, until: int) -> list[Command]:
         """The caller's audio is there up to this sample."""
         self._received = until
+        if self.lag_seconds > self._settings.blind_seconds:
+            self._open_gate(self._judged)
+            return self._advance_to(until)
         keep_alive = self._settings.keep_alive_seconds
         if self._open or keep_alive is None or until - self._sent < self._samples(keep_alive):
             return self._advance()
@@ -117,9 +122,7 @@ class Gate:
         self._judged, self._window = until, until - began
         if probability >= (settings.staying_probability if self._open else settings.opening_probability):
             self._spoke_until = until
-            if not self._open:
-                self._open = True
-                self._sent = self._opened_at = max(self._sent, began - self._samples(settings.pre_roll_seconds))
+            self._open_gate(began)
         elif self._is_holding:
             if until < self._sent:
                 return []  # words may have begun in what has gone ahead of the verdicts
@@ -157,6 +160,11 @@ class Gate:
         return self._advance_to(self._received) if self._open else []
 
     # --- how ---
+
+    def _open_gate(self, since: int) -> None:
+        if not self._open:
+            self._open = True
+            self._sent = self._opened_at = max(self._sent, since - self._samples(self._settings.pre_roll_seconds))
 
     @property
     def _is_holding(self) -> bool:
