@@ -121,4 +121,5 @@ OPENAI: dict[Address, Shapes] = {
         _error,
     ),
     ("GET", "/v1/models"): Shapes(None, _list_of_models, _error),
+    ("GET", "/v1/"): Shapes(error=_error),  # no such address: the plugin of the voice only warms its connection
 }
