@@ -8,18 +8,21 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, TurnHandlingOptions, llm, stt, tts
-from livekit.plugins import openai
+from livekit.agents.utils import http_context
+from livekit.plugins import deepgram, openai
 from openai import AsyncOpenAI
 
 from voiceworker.lab.emulators import Fault, ProviderEmulators, Sentences
 from voiceworker.policy.pricing import Usage
 from voiceworker.runtime.chains import Breakers, Link
 from voiceworker.runtime.chains.language_model import LanguageModelChain
+from voiceworker.runtime.metering.requests import characters_sent
 from voiceworker.runtime.speech_gate import SpeechGate, gate_detector, gate_settings
 
 if TYPE_CHECKING:
@@ -82,12 +85,12 @@ async def test_a_voice_that_is_billed_by_tokens_is_counted_in_them(line: Line, e
     assert (whole.input_tokens, whole.characters, whole.estimated) == (8, len(text), False)
     seconds = emulators.bill.total("tts", "key-b").audio_seconds
     assert whole.audio_output_tokens == pytest.approx(20 * seconds, abs=1)
-    speech = voice.synthesize(text, conn_options=line.options)
+    speech = voice.synthesize(text * 40, conn_options=line.options)
     heard = (await anext(speech)).frame.duration
     await speech.aclose()
     cut = line.used(name) - whole
     assert line.used(name).estimated
-    assert cut.input_tokens == 8
+    assert cut.input_tokens == 40 * 8
     assert cut.audio_output_tokens == pytest.approx(20 * heard, abs=2)
     assert line.cost > Decimal("0.00001")
     await voice.aclose()
@@ -104,6 +107,44 @@ async def test_a_recording_is_counted_by_its_length(line: Line, emulators: Provi
     assert emulators.bill.total("stt", "key-b").audio_seconds == pytest.approx(3, abs=0.01)
     await ear.aclose()
     await client.close()  # which the plugin leaves to whoever made it
+
+
+async def test_flux_is_counted_by_what_it_is_sent(
+    line: Line, emulators: ProviderEmulators, http: aiohttp.ClientSession
+) -> None:
+    engine = deepgram.STTv2(base_url=f"{emulators.deepgram_url}/v2/listen", api_key="key-b", http_session=http)
+    ear = line.meter.stt("deepgram/flux-general-en", engine)
+    async with ear.stream(conn_options=line.options) as stream:
+        line.push(stream, 1)
+        await line.until(lambda: emulators.bill.total("stt", "key-b").audio_seconds > 0.94)
+    assert line.used("deepgram/flux-general-en").audio_seconds == pytest.approx(1, abs=0.01)
+    await ear.aclose()
+
+
+async def test_a_recogniser_that_charges_for_utterances_is_counted_by_them(
+    line: Line, emulators: ProviderEmulators
+) -> None:
+    name = "openai/gpt-4o-mini-transcribe"
+    client = AsyncOpenAI(base_url=emulators.openai_url, api_key="key-b")
+    ear = line.meter.stt(name, openai.STT(model="gpt-4o-mini-transcribe", use_realtime=True, client=client))
+    loud = np.random.default_rng(0).normal(0, 6000, RATE).astype(np.int16)
+    async with http_context.open(), ear.stream(conn_options=line.options) as stream:
+        line.push(stream, 2)
+        stream.push_frame(rtc.AudioFrame(loud.tobytes(), RATE, 1, RATE))
+        line.push(stream, 2)
+        async with asyncio.timeout(5):
+            await anext(event async for event in stream if event.recognition_usage is not None)
+    charged = emulators.bill.total("stt", "key-b").audio_seconds
+    assert 0.9 < charged < 2.5
+    assert line.used(name).audio_seconds == pytest.approx(charged, abs=0.5)
+    await ear.aclose()
+    await client.close()
+
+
+def test_a_streamed_text_is_counted_as_it_is_sent() -> None:
+    assert characters_sent("Good  morning. How", whole=False) == len("Good morning. ")
+    assert characters_sent("Good  morning. How", whole=True) == len("Good morning. How ")
+    assert characters_sent("", whole=True) == characters_sent("Good", whole=False) == 0
 
 
 # --- as parts of a call ---

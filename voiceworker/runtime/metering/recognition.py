@@ -1,4 +1,7 @@
-"""Speech recognition that is counted: the seconds of audio that the plugin has taken to send."""
+"""Speech recognition that is counted: the seconds of audio that the plugin has taken to send.
+
+OpenAI charges for the utterances that it has found in a stream, not for all of it, and tells how long each was.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,25 @@ class _Listening:
         self._name = name
         self._counter = counter
         self._recording_seconds = recording_seconds
+        self._goes_by_utterances = name.startswith("openai/")
         self._seconds = 0.0
 
     def sent(self) -> None:
-        self.took(self._recording_seconds - self._seconds)
+        self._count(self._recording_seconds - self._seconds)
 
     def answering(self) -> None:
         pass
 
     def took(self, seconds: float) -> None:
+        """A part of the stream is on its way."""
+        if not self._goes_by_utterances:
+            self._count(seconds)
+
+    def read(self, event: stt.SpeechEvent) -> None:
+        if self._goes_by_utterances and event.recognition_usage is not None:
+            self._count(event.recognition_usage.audio_duration)
+
+    def _count(self, seconds: float) -> None:
         self._seconds += seconds
         self._counter.counted()
 
@@ -224,10 +237,12 @@ class MeteredRecognizeStream(stt.RecognizeStream):
 
     async def __anext__(self) -> stt.SpeechEvent:
         try:
-            return await self._stream.__anext__()
+            event = await self._stream.__anext__()
         except StopAsyncIteration:
             self._counter.settled(self._request)
             raise
+        self._request.read(event)
+        return event
 
     async def aclose(self) -> None:
         try:

@@ -194,12 +194,11 @@ class ToolLengths:
 _WORDS = tokenize.basic.WordTokenizer(ignore_punctuation=False)
 
 
-def characters_sent(provider: str, text: str, *, whole: bool) -> int:
+def characters_sent(text: str, *, whole: bool) -> int:
     """Of a text that is streamed to a voice, by now; `whole`: nothing more of it comes.
 
-    Deepgram's plugin sends word by word, each with a space, and holds the last one back until it knows its end.
+    The plugins of Deepgram, ElevenLabs and Rime send it by words or sentences, each with a space after it, whatever
+    space there was; and hold the last one back until they know its end.
     """
-    if provider != "deepgram":
-        return len(text)
     words = _WORDS.tokenize(text)
     return sum(len(word) + 1 for word in (words if whole else words[:-1]))

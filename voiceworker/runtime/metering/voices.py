@@ -35,7 +35,6 @@ class _Speaking:
     def __init__(self, name: str, counter: Counter, counts: SpeechCounts, text: str = "") -> None:
         self.turn = counter.turn
         self._name = name
-        self._provider = name.partition("/")[0]
         self._counter = counter
         self._counts = counts
         self._text = text
@@ -100,7 +99,7 @@ class _Speaking:
     def _characters(self) -> int:
         if not self._streams:
             return len(self._text)
-        return characters_sent(self._provider, self._text, whole=self._is_whole)
+        return characters_sent(self._text, whole=self._is_whole)
 
     def divide(self, turn: int) -> Usage:
         return Usage("tts", self._name)
