@@ -16,6 +16,7 @@ from rig import RunningStack, make_key, private_environment
 
 from voiceworker.config import ROOT, load_settings
 from voiceworker.events import AgentTranscript, Envelope, Event, ModelsRouted
+from voiceworker.lab.emulators import Conversation, ProviderEmulators, Reply, ToolCall
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.stack.log import ReadableLog
 from voiceworker.stack.up import Stack
@@ -33,6 +34,18 @@ routes:
   - name: trial
     when: {plan: pro}
     split: {usual: {}, slow: {eagerness: patient}}
+"""
+
+INTENTS = """
+endpoints:
+  small: {{base_url: "{url}", api_key_variable: SMALL_API_KEY}}
+  strong: {{base_url: "{url}", api_key_variable: STRONG_API_KEY}}
+routes:
+  - name: complaint
+    when: {{intent: complaint}}
+    llm: [openai-compatible/strong, script]
+  - name: usual
+    llm: [openai-compatible/small, script]
 """
 
 
@@ -75,6 +88,8 @@ async def own_stack(agents: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     environment = private_environment(directory) | {
         "VOICEWORKER_AGENTS_DIRECTORY": str(agents),
         "VOICEWORKER_MAX_CALLS": "12",
+        "SMALL_API_KEY": "small",
+        "STRONG_API_KEY": "strong",
     }
     settings = load_settings(environment)
     with (directory / "stack.log").open("w") as output:
@@ -147,3 +162,25 @@ async def test_rules_choose_the_models_of_a_call_by_its_metadata(own_stack: Runn
     async with call(own_stack) as other:
         await until(other.routed)
         assert (other.routed()[0].rule, other.routed()[0].tts) == ("default", "espeak/en-us")
+
+
+def notice(conversation: Conversation) -> Reply | str:
+    """A language model that names the caller's intent before it answers."""
+    if conversation.is_after_tool or "note_intent" not in conversation.tool_names:
+        return f"About your {conversation.user_texts[-1]}."
+    return Reply(tool_calls=(ToolCall("note_intent", {"intent": "complaint"}),))
+
+
+async def test_an_intent_exchanges_the_language_model_of_the_call(own_stack: RunningStack, agents: Path) -> None:
+    async with ProviderEmulators(replies=notice) as emulators:
+        write(agents, "Hello.", INTENTS.format(url=emulators.openai_url))
+        async with call(own_stack) as held:
+            await until(held.said)
+            await held.ask("complaint")
+            await until(lambda: len(held.said()) == 2)
+            assert held.said() == ["Hello.", "About your complaint."]
+            assert [(one.rule, one.llm) for one in held.routed()] == [
+                ("usual", "openai-compatible/small"),
+                ("complaint", "openai-compatible/strong"),
+            ]
+        assert [chat.api_key for chat in emulators.chats()] == ["small", "strong"]
