@@ -1,4 +1,4 @@
-"""An agent's file is changed, broken and mended while a call is held: each next call has the newest good version."""
+"""An agent's file decides each call: while it is changed, broken and mended, by metadata, and by what comes up."""
 
 from __future__ import annotations
 
