@@ -6,7 +6,7 @@ import time
 import aiohttp
 import pytest
 
-from voiceworker.lab.emulators import TYPICAL, Delays, ProviderEmulators, Sentences
+from voiceworker.lab.emulators import TYPICAL, Delays, Fault, ProviderEmulators, Sentences
 from voiceworker.lab.emulators.tones import words_of
 
 QUICK = TYPICAL.times(0.05)
@@ -35,6 +35,25 @@ async def test_delays_and_replies_may_be_set_while_it_runs(
     (request,) = emulators.requests
     assert request.first_byte_at is not None
     assert request.first_byte_at - request.started_at > 0.3
+
+
+async def test_a_provider_may_go_down_and_come_back(emulators: ProviderEmulators, http: aiohttp.ClientSession) -> None:
+    await ask(emulators, http)
+    emulators.fail_by(Fault("llm", "status", probability=1))
+    with pytest.raises(KeyError):
+        await ask(emulators, http)
+    emulators.fail_by()
+    assert await ask(emulators, http)
+    assert [request.failed for request in emulators.chats()] == ["", "status 503", ""]
+
+
+async def test_a_key_may_be_tried_for_nothing(emulators: ProviderEmulators, http: aiohttp.ClientSession) -> None:
+    for url in (f"{emulators.deepgram_url}/v1/auth/token", f"{emulators.openai_url}/models"):
+        async with http.get(url, headers=KEY) as answer:
+            assert answer.status == 200
+        async with http.get(url) as answer:
+            assert answer.status == 401
+    assert emulators.requests == []
 
 
 async def test_it_ends_though_clients_are_connected(http: aiohttp.ClientSession) -> None:

@@ -22,6 +22,8 @@ from voiceworker.lab.emulators.voice import Voice
 from voiceworker.lab.emulators.wire import Stream
 from voiceworker.runtime.tasks import Tasks
 
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+
 
 class Deepgram:
     def __init__(self, provider: Provider, expectations: Expectations) -> None:
@@ -36,10 +38,17 @@ class Deepgram:
             web.get("/v2/listen", self._listen_to_turns),
             web.get("/v1/speak", self._speak_stream),
             web.post("/v1/speak", self._speak_once),
+            web.get("/v1/auth/token", self._token),
         ]
 
     async def aclose(self) -> None:
         await self._tasks.aclose()
+
+    async def _token(self, http: web.Request) -> web.StreamResponse:
+        """What a key may do: asked to see that it is right and the provider there; costs nothing."""
+        if not api_key_of(http):
+            return deepgram_error(401)
+        return web.json_response({"api_key_id": _NOBODY, "scopes": ["usage:write"], "created": "2026-01-01T00:00:00Z"})
 
     # --- speech to text ---
 

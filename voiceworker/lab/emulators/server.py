@@ -24,8 +24,8 @@ from voiceworker.lab.speech import Speech
 class ProviderEmulators:
     """Emulated providers, open as a context. Any API key is right; each has its own bill and its own luck.
 
-    Everything may be looked at while it runs. `delays` and `replies` may be set while it runs: they hold for the
-    requests that come after.
+    Everything may be looked at while it runs. `delays`, `replies` and faults (`fail_by`) may be set while it runs: they
+    hold for the requests that come after.
     """
 
     def __init__(
@@ -136,6 +136,10 @@ class ProviderEmulators:
     @delays.setter
     def delays(self, delays: Delays) -> None:
         self._provider.delays = delays
+
+    def fail_by(self, *faults: Fault, seed: int = 0) -> None:
+        """From now on by these and no others; requests are counted anew."""
+        self._provider.faults = Faults(faults, seed=seed)
 
     @property
     def replies(self) -> Replies:
