@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from livekit import rtc
-from livekit.agents import stt
+from livekit.agents import LanguageCode, stt
 from livekit.plugins import deepgram
 
 from voiceworker.lab.audio import SAMPLE_RATE
 from voiceworker.lab.emulators import Fault
 from voiceworker.lab.material import load_material, samples_of
 from voiceworker.lab.speech import Speech
+from voiceworker.policy.breaker import State
 from voiceworker.policy.recogniser_watch import WatchSettings
 from voiceworker.runtime.chains import Link
 from voiceworker.runtime.chains.recognition import HearingPatience, SpeechRecognitionChain
@@ -51,7 +53,8 @@ def recogniser(bench: Bench, key: str) -> deepgram.STT:
 
 def chain_of(bench: Bench, **options: Any) -> SpeechRecognitionChain:
     links: list[Link[stt.STT[Any]]] = [Link(key, recogniser(bench, key)) for key in (FIRST, SECOND)]
-    return SpeechRecognitionChain(links, bench.breakers, bench.switches.append, patience=QUICK, **options)
+    options.setdefault("patience", QUICK)
+    return SpeechRecognitionChain(links, bench.breakers, bench.switches.append, **options)
 
 
 async def say(bench: Bench, stream: stt.RecognizeStream, speech: Speech, silence_seconds: float = 0.6) -> None:
@@ -151,4 +154,99 @@ async def test_events_are_as_from_one_engine(bench_of: MakeBench) -> None:
         assert ends == sorted(ends)
         assert ends[-1] == pytest.approx(speech.words[-1].ended_seconds, abs=0.15)
         assert [(switch.old, switch.new) for switch in bench.switches][:1] == [(FIRST, SECOND)]
+        await chain.aclose()
+
+
+async def test_the_preferred_one_hears_again_when_it_works_again(bench_of: MakeBench) -> None:
+    speech = speech_with(9)
+    async with bench_of(Fault("stt", "refuse", nth=1, api_key=FIRST)) as bench:
+        chain = chain_of(bench, patience=dataclasses.replace(QUICK, return_after_seconds=0.05))
+        async with chain.stream() as stream:
+            silence = np.zeros(FRAME, np.int16).tobytes()
+            async with asyncio.timeout(3):
+                while bench.reasons != ["connection lost", "recovered"]:
+                    stream.push_frame(rtc.AudioFrame(silence, SAMPLE_RATE, 1, FRAME))
+                    await asyncio.sleep(0.01)
+            assert chain.serving == FIRST
+            listener = Listener(stream)
+            listening = asyncio.ensure_future(listener.listen())
+            await say(bench, stream, speech)
+            await listener.until(9)
+            listening.cancel()
+        assert listener.words == text_of(speech)
+        await chain.aclose()
+
+
+async def test_when_nobody_hears_the_agent_is_told_once(bench_of: MakeBench) -> None:
+    async with bench_of(Fault("stt", "refuse", probability=1.0)) as bench:
+        deaf = asyncio.Event()
+        chain = chain_of(bench, on_deaf=deaf.set)
+        errors: list[stt.STTError] = []
+        chain.on("error", errors.append)
+        async with chain.stream() as stream:
+            await say(bench, stream, speech_with(9))
+            async with asyncio.timeout(3):
+                await deaf.wait()
+            await asyncio.sleep(0)
+        assert [error.recoverable for error in errors] == [True]
+        await chain.aclose()
+
+
+@pytest.mark.slow
+async def test_a_voice_without_words_is_nobody_s_fault(bench_of: MakeBench) -> None:
+    """What nobody announced is noise to the emulators: they say nothing to it."""
+    noise = speech_with(9)
+    async with bench_of() as bench:
+        deaf = asyncio.Event()
+        chain = chain_of(bench, on_deaf=deaf.set)
+        async with chain.stream() as stream:
+            frames = np.concatenate([samples_of(noise), np.zeros(SAMPLE_RATE, np.int16)])
+            for begin in range(0, len(frames), FRAME):
+                part = frames[begin : begin + FRAME]
+                stream.push_frame(rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, len(part)))
+                await asyncio.sleep(FRAME / SAMPLE_RATE / SPEED)
+            async with asyncio.timeout(5):
+                await deaf.wait()
+        assert bench.breakers.state("stt", FIRST) is State.CLOSED
+        assert bench.breakers.state("stt", SECOND) is State.CLOSED
+        await chain.aclose()
+
+
+class Offline(stt.STT[Any]):
+    """Takes whole utterances, and hears the same in each; the first `hanging` of them it never answers."""
+
+    def __init__(self, hanging: int = 0) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
+        self._hanging = hanging
+
+    async def _recognize_impl(self, buffer: Any, *, language: Any = None, conn_options: Any) -> stt.SpeechEvent:
+        self._hanging -= 1
+        if self._hanging >= 0:
+            await asyncio.Event().wait()
+        return stt.SpeechEvent(KINDS.FINAL_TRANSCRIPT, alternatives=[stt.SpeechData(LanguageCode("en"), "hello there")])
+
+
+async def test_an_engine_for_whole_utterances_is_not_waited_for_without_an_end(bench_of: MakeBench) -> None:
+    async with bench_of() as bench:
+        links: list[Link[stt.STT[Any]]] = [Link("a", Offline(hanging=1)), Link("b", Offline())]
+        patience = dataclasses.replace(QUICK, recognize_seconds=0.2)
+        chain = SpeechRecognitionChain(links, bench.breakers, bench.switches.append, patience=patience)
+        async with chain.stream() as stream:
+            listener = Listener(stream)
+            listening = asyncio.ensure_future(listener.listen())
+            await say(bench, stream, speech_with(8))
+            await listener.until(2)
+            listening.cancel()
+        assert listener.words[:2] == ["hello", "there"]
+        assert bench.reasons == ["timed out"]
+        await chain.aclose()
+
+
+async def test_a_recording_is_recognised_by_whoever_can(bench_of: MakeBench) -> None:
+    async with bench_of() as bench:
+        links: list[Link[stt.STT[Any]]] = [Link("a", Offline(hanging=1)), Link("b", Offline())]
+        patience = dataclasses.replace(QUICK, recognize_seconds=0.05)
+        chain = SpeechRecognitionChain(links, bench.breakers, bench.switches.append, patience=patience)
+        event = await chain.recognize(rtc.AudioFrame(bytes(4800), SAMPLE_RATE, 1, 2400))
+        assert event.alternatives[0].text == "hello there"
         await chain.aclose()

@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from voiceworker.lab.emulators import TYPICAL, Fault, ProviderEmulators, Role
 from voiceworker.lab.emulators.tones import decode, words_of
 from voiceworker.lab.material import load_material, samples_of
 from voiceworker.lab.speech import Speech, SpokenWord
-from voiceworker.runtime.chains import Link
+from voiceworker.runtime.chains import Link, Switch
 from voiceworker.runtime.chains.language_model import LanguageModelChain
 from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
 from voiceworker.runtime.chains.voice import VoiceChain
@@ -34,7 +35,7 @@ from voiceworker.runtime.word_times import Pace
 MakeBench = Callable[..., AbstractAsyncContextManager[Any]]
 MATERIAL = load_material(Path(__file__).parents[2] / "audio" / "turns")
 KINDS = stt.SpeechEventType
-LANES, TURNS = 4, 12
+LANES, TURNS = 4, 50
 FRAME_SECONDS = 0.02
 ENDPOINTING_SECONDS = 0.3
 "from the end of speech to the turn, when the transcript is there"
@@ -66,7 +67,7 @@ class Turn:
     heard: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    switches: list[Switch] = field(default_factory=list)
 
     @property
     def longest_silence(self) -> float:
@@ -131,15 +132,14 @@ class Lane:
             url = f"{emulators.deepgram_url}/v1/speak"
             voices.append(Link(key, deepgram.TTS(base_url=url, api_key=key, http_session=bench.http)))
 
-        def tell(switch):
-            if self.turns:
-                self.turns[-1].notes.append(
-                    f"{time.perf_counter() - self.t0:.2f} {switch.role} {switch.old}>{switch.new} {switch.reason}"
-                )
-
+        tell = self._note
         self._ears = SpeechRecognitionChain(ears, bench.breakers, tell)
         self._brains = LanguageModelChain(brains, bench.breakers, tell, filler=self._filler)
         self._voices = VoiceChain(voices, bench.breakers, tell)
+
+    def _note(self, switch: Switch) -> None:
+        if self.turns:
+            self.turns[-1].switches.append(switch)
 
     def opened(self, key: str) -> None:
         """A provider knows speech by its beginning: one that is to hear the rest is told of the rest."""
@@ -165,7 +165,6 @@ class Lane:
             await chain.aclose()
 
     async def _turn(self, speech: Speech) -> None:
-        self.t0 = time.perf_counter()
         turn = Turn(said=[word.text for word in speech.words])
         self.turns.append(turn)
         ended_at = await self._listen(speech, turn)
@@ -189,7 +188,7 @@ class Lane:
                 stream.push_frame(rtc.AudioFrame(bytes(2 * frame), SAMPLE_RATE, 1, frame))
                 self.ideal["stt"] += FRAME_SECONDS
                 await asyncio.sleep(FRAME_SECONDS)
-            self.t0 = began_at = time.perf_counter()
+            began_at = time.perf_counter()
             self._speech = speech
             self._providers[self._ears.serving].expect(speech, began_at, api_key=self._ears.serving)
             ended_at = began_at + speech.seconds
@@ -211,7 +210,6 @@ class Lane:
         context.add_message(role="user", content=" ".join(turn.said))
         frames: list[rtc.AudioFrame] = []
         playing_until = ended_at
-        turn.notes.append(f"{time.perf_counter() - self.t0:.2f} answer; speech ended {ended_at - self.t0:.2f}")
         text = ""
 
         async def write() -> AsyncGenerator[str, None]:
@@ -303,26 +301,9 @@ def report(lanes: list[Lane], turns: list[Turn]) -> None:
     costs = {kind: [sum(lane.costs[kind][part] for lane in lanes) for part in (0, 1)] for kind in PRICES}
     paid, ideal = (sum(cost[part] for cost in costs.values()) for part in (0, 1))
     late = sum(silence > LIMIT_SECONDS for silence in silences)
-    for turn, h, sp in zip(turns, heard, spoken, strict=True):
-        if h != (0, 0) or sp != (0, 0) or turn.longest_silence > 3:
-            print(
-                "TURN",
-                h,
-                sp,
-                [round(x, 2) for x in turn.silences if x > 0.3],
-                "\n  ",
-                turn.said,
-                "\n  ",
-                turn.heard,
-                "\n  ",
-                turn.written,
-                "\n  ",
-                turn.spoken,
-                "\n  ",
-                turn.notes,
-            )
+    switches = Counter(switch.role for turn in turns for switch in turn.switches)
     print(
-        f"\n{len(turns)} turns; longest silence p50 {silences[len(silences) // 2]:.2f} s, "
+        f"\n{len(turns)} turns, switches {dict(switches)}; longest silence p50 {silences[len(silences) // 2]:.2f} s, "
         f"p95 {silences[int(len(silences) * 0.95)]:.2f} s, most {silences[-1]:.2f} s; over 3 s: {late}"
         f"\nheard: {said} words, lost {sum(one for one, _ in heard)}, too many {sum(one for _, one in heard)}"
         f"\nspoken: {written} words, lost {sum(one for one, _ in spoken)}, too many {sum(one for _, one in spoken)}"

@@ -57,7 +57,8 @@ class SpokenPart:
         self._arrived = 0
         self._passed = 0
         self._told: list[TimedString] = []
-        "word times that came with the sound, not passed on yet"
+        "word times that came with the sound"
+        self._told_passed = 0
         self._is_told = False
         self._words_passed = 0
 
@@ -99,9 +100,7 @@ class SpokenPart:
         if not self._passed:  # nothing of it was heard: all of it anew
             return Passed(np.zeros(0, np.int16), []), self.text
         if self._is_told:
-            ends = [round(word.end_time * self._rate) for word in self._told if is_given(word.end_time)]
-            until = max([self._passed, *(end for end in ends if end <= self._arrived)])
-            count = self._words_passed + sum(end <= until for end in ends)
+            until, count = self._last_told_end()
         else:
             until, count = self._last_word_end()
         passed = self._pass(until, min(count, len(self._spans)))
@@ -113,16 +112,31 @@ class SpokenPart:
     def _pass(self, until: int, words: int) -> Passed:
         samples = self._all()[self._passed : until]
         if self._is_told:
-            due = [word for word in self._told if not is_given(word.start_time) or word.start_time * self._rate < until]
-            due = due if until < self._arrived or words < len(self._spans) else list(self._told)
-            self._told = self._told[len(due) :]
-            self._words_passed += len(due)
-            timed = due
+            timed = self._due(until, is_all=words >= len(self._spans) and until >= self._arrived)
+            self._told_passed += len(timed)
+            self._words_passed = min(self._told_passed, len(self._spans))
         else:
             timed = self._estimated(self._words_passed, words, until)
             self._words_passed = max(self._words_passed, words)
         self._passed = until
         return Passed(samples, timed)
+
+    def _due(self, until: int, *, is_all: bool) -> list[TimedString]:
+        """Told words that begin before that place."""
+        rest = self._told[self._told_passed :]
+        if is_all:
+            return rest
+        return [word for word in rest if not is_given(word.start_time) or word.start_time * self._rate < until]
+
+    def _last_told_end(self) -> tuple[int, int]:
+        """Where the last word ends whose end has come, and how many words that makes; at least what was passed on."""
+        until, count = self._passed, 0
+        for place, word in enumerate(self._told):
+            end = round(word.end_time * self._rate) if is_given(word.end_time) else self._arrived + 1
+            begin = round(word.start_time * self._rate) if is_given(word.start_time) else end
+            if end <= self._arrived or self._arrived - begin >= (1 - _MISSING_SHARE) * (end - begin):
+                until, count = max(until, min(end, self._arrived)), place + 1
+        return until, min(count, len(self._spans))
 
     def _estimated(self, first: int, until_word: int, until: int) -> list[TimedString]:
         """Times of these words, of which the last ends at `until` at the latest. A word ends in its middle: it counts

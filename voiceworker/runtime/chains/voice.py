@@ -46,7 +46,7 @@ class VoicePatience:
     held_back_seconds: float = 0.4
     """of what came last, so that it ends between two words if no more follows. Of the first 0.2 s nothing, and of the
     rest not more than half: a voice twice as fast as it plays never runs dry by it"""
-    stay_seconds: float = 10.0
+    stay_seconds: float = 30.0
     "with the voice that was switched to: one that changes twice in a reply is worse than the second best"
     apology_every_seconds: float = 15.0
 

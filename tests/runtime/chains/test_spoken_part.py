@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from livekit.agents.voice.io import TimedString
+
+from voiceworker.lab.emulators.tones import decode, encode
+from voiceworker.runtime.chains.spoken_part import SpokenPart
+from voiceworker.runtime.word_times import Pace
+
+RATE = 24_000
+TEXT = "Circle clover copper cotton cradle desert dragon fiddle forest garden."
+WORDS = TEXT.lower().strip(".").split()
+SOUND = np.concatenate([np.zeros(RATE // 20, np.int16), encode(TEXT, RATE)])
+SILENCE = np.zeros(RATE // 20, np.int16)
+
+
+def learnt() -> Pace:
+    pace = Pace()
+    part = SpokenPart("Basket beacon bridge button candle canyon castle.", RATE, pace, pace_is_learnt=False)
+    part.hear(encode(part.text, RATE), [])
+    part.finish()
+    return pace
+
+
+def begun(
+    seconds: float, passed: float
+) -> tuple[SpokenPart, list[np.ndarray[tuple[int], np.dtype[np.int16]]], list[str]]:
+    part = SpokenPart(TEXT, RATE, learnt(), pace_is_learnt=True)
+    part.hear(SOUND[: round(seconds * RATE)], [])
+    first = part.pass_on(passed)
+    return part, [first.samples], list(first.words)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(0.3, 2.5), st.floats(0.3, 0.5))
+def test_who_goes_on_says_each_word_once_wherever_the_first_breaks_off(seconds: float, held_back: float) -> None:
+    part, sound, dated = begun(seconds, max(0.0, seconds - held_back))
+    last, rest = part.cut()
+    heard = np.concatenate([*sound, last.samples, SILENCE, encode(rest, RATE)])
+    assert [word.text for word in decode(heard, RATE)] == WORDS
+    assert "".join([*dated, *last.words]).split() + rest.split() == TEXT.split()
+
+
+def test_of_what_was_not_heard_at_all_nothing_is_played() -> None:
+    part, _, _ = begun(0.5, 0.0)
+    last, rest = part.cut()
+    assert (len(last.samples), last.words, rest) == (0, [], TEXT)
+
+
+def test_a_voice_that_tells_its_words_is_believed() -> None:
+    part = SpokenPart("one two three", RATE, Pace(), pace_is_learnt=True)
+    told = [
+        TimedString(f"{word} ", start_time=at, end_time=at + 0.4) for at, word in enumerate(["one", "two", "three"])
+    ]
+    part.hear(np.full(RATE * 2, 1000, np.int16), told)
+    first = part.pass_on(1.2)
+    last, rest = part.cut()
+    assert "".join([*first.words, *last.words]).split() == ["one", "two"]
+    assert len(first.samples) + len(last.samples) == round(1.4 * RATE)
+    assert rest == "three"
+
+
+def test_all_words_are_dated_when_it_is_complete() -> None:
+    part, sound, dated = begun(2.55, 1.0)
+    last = part.finish()
+    times = [float(word.start_time) for word in last.words if isinstance(word.start_time, float)]
+    assert "".join([*dated, *last.words]).split() == TEXT.split()
+    assert times == sorted(times)
+    assert len(sound[0]) + len(last.samples) == len(SOUND)
+
+
+def test_a_text_that_was_not_spoken_to_its_end_is_too_short() -> None:
+    assert begun(1.0, 0)[0].is_too_short
+    assert not begun(2.5, 0)[0].is_too_short
+    short = SpokenPart("Yes.", RATE, learnt(), pace_is_learnt=True)
+    assert not short.is_too_short
