@@ -217,7 +217,7 @@ def test_a_broken_file_is_refused_with_its_line_and_the_last_good_rules_go_on(
 ) -> None:
     good = get(catalog)
     replace(tmp_path, text)
-    assert get(catalog) is good
+    assert get(catalog) == good
     assert catalog.problems["desk"].startswith(f"{tmp_path / 'desk.yaml'}:{line}: ")
     assert said in catalog.problems["desk"]
     mended = DESK.replace("plan: free", "plan: trial")
