@@ -126,7 +126,7 @@ class _Setup:
         try:
             engines = models.engines(definition)
             engines.warm_up()
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             logger.error("a process waits without its engines: %s", error)
         else:
             process.userdata["engines"] = engines
