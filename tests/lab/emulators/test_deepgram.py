@@ -200,7 +200,7 @@ async def test_a_whole_text_is_spoken_over_http(emulators: ProviderEmulators, ht
     assert [word.text for word in decode(np.frombuffer(frame.data, np.int16))] == ["amber", "castle"]
     (request,) = emulators.requests
     assert request.first_byte_at is not None
-    assert request.first_byte_at - request.started_at == pytest.approx(0.02, abs=0.05)
+    assert request.first_byte_at - request.started_at >= 0.02
     await tts.aclose()
 
 
