@@ -8,11 +8,14 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import Agent, ModelSettings, NotGivenOr
 from livekit.agents import llm as models
+from livekit.agents.voice.io import TimedString
 
 from voiceworker.config import AgentDefinition
 from voiceworker.runtime.realtime.line import RealtimeLine
+from voiceworker.runtime.realtime.spoken_text import SpokenText
 from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.turn_taking import TurnTaking
+from voiceworker.runtime.word_times import Pace
 
 Hearing = Callable[[AsyncIterable[rtc.AudioFrame]], AsyncIterable[rtc.AudioFrame]]
 
@@ -30,6 +33,9 @@ class RealtimeAgent(Receptionist):
     ) -> None:
         """`voiced`: is shown the model's audio as it comes; must yield every frame."""
         self._line = line
+        self._pace = Pace()
+        self._spoken: SpokenText | None = None
+        "the message that is about to be spoken"
         super().__init__(definition, tools, turns)
         self.last_turn = ""
         "the caller's last turn in the words of our own recogniser, which needs no transcript of the model's"
@@ -43,19 +49,30 @@ class RealtimeAgent(Receptionist):
         self.last_turn = new_message.text_content or ""
         await super().on_user_turn_completed(turn_ctx, new_message)
 
-    async def realtime_audio_output_node(
+    def realtime_audio_output_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        async for frame in self._voiced(audio):
-            yield frame
+        """Called ahead of `transcription_node` for each message: the two are about the same one."""
+        spoken = self._spoken = SpokenText(self._pace)
+        return self._heard_out(self._voiced(audio), spoken)
 
-    async def transcription_node(
-        self, text: AsyncIterable[Any], model_settings: ModelSettings
-    ) -> AsyncGenerator[Any, None]:
+    async def _heard_out(
+        self, audio: AsyncIterable[rtc.AudioFrame], spoken: SpokenText
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        try:
+            async for frame in audio:
+                spoken.hear(frame)
+                yield frame
+        finally:
+            spoken.sound_is_over()
+
+    def transcription_node(
+        self, text: AsyncIterable[str | TimedString], model_settings: ModelSettings
+    ) -> AsyncGenerator[str | TimedString, None]:
+        spoken, self._spoken = self._spoken, None
         self._written = ""
-        async for part in text:
-            self._written += part
-            yield part
+        written = self._noted(text)
+        return written if spoken is None else spoken.timed(written)
 
 
 class StandIn(Receptionist):
