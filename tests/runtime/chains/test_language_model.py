@@ -119,6 +119,7 @@ async def test_the_rate_limit_is_kept_for_as_long_as_the_provider_asks(bench_of:
         await chain.aclose()
 
 
+@pytest.mark.slow
 async def test_the_first_serves_again_when_it_works_again(bench_of: MakeBench) -> None:
     async with bench_of(Fault("llm", "status", nth=1, api_key=FIRST)) as bench:
         chain = chain_of(bench)

@@ -139,6 +139,7 @@ async def test_no_word_is_lost_and_none_comes_twice(bench_of: MakeBench, kind: A
         await chain.aclose()
 
 
+@pytest.mark.slow
 async def test_events_are_as_from_one_engine(bench_of: MakeBench) -> None:
     speech = speech_with(9)
     async with bench_of(Fault("stt", "reset", nth=1, api_key=FIRST, after_seconds=0.3)) as bench:
@@ -177,6 +178,7 @@ async def test_the_preferred_one_hears_again_when_it_works_again(bench_of: MakeB
         await chain.aclose()
 
 
+@pytest.mark.slow
 async def test_when_nobody_hears_the_agent_is_told_once(bench_of: MakeBench) -> None:
     async with bench_of(Fault("stt", "refuse", probability=1.0)) as bench:
         deaf = asyncio.Event()
@@ -226,6 +228,7 @@ class Offline(stt.STT[Any]):
         return stt.SpeechEvent(KINDS.FINAL_TRANSCRIPT, alternatives=[stt.SpeechData(LanguageCode("en"), "hello there")])
 
 
+@pytest.mark.slow
 async def test_an_engine_for_whole_utterances_is_not_waited_for_without_an_end(bench_of: MakeBench) -> None:
     async with bench_of() as bench:
         links: list[Link[stt.STT[Any]]] = [Link("a", Offline(hanging=1)), Link("b", Offline())]

@@ -33,7 +33,7 @@ def begun(
     return part, [first.samples], list(first.words)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.floats(0.3, 2.5), st.floats(0.3, 0.5))
 def test_who_goes_on_says_each_word_once_wherever_the_first_breaks_off(seconds: float, held_back: float) -> None:
     part, sound, dated = begun(seconds, max(0.0, seconds - held_back))

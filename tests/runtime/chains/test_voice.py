@@ -198,6 +198,7 @@ async def test_retry_after_is_honoured(bench_of: MakeBench) -> None:
         await chain.aclose()
 
 
+@pytest.mark.slow
 async def test_who_interrupts_is_nobody_s_fault(bench_of: MakeBench) -> None:
     async with bench_of() as bench:
         chain = chain_of(bench)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from livekit import rtc
@@ -14,6 +13,7 @@ from livekit.agents.types import NotGivenOr
 
 from voiceworker.policy.recogniser_watch import RecogniserWatch
 from voiceworker.runtime.chains.breakers import Trying
+from voiceworker.runtime.chains.hearing import Ended, Hearing, Shown, Suspects, Told
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
 from voiceworker.runtime.chains.rewind import Rewind
 from voiceworker.runtime.tasks import Tasks
@@ -35,62 +35,6 @@ _DEAF_VOICE_SECONDS = 0.6
 "so much of a voice is a word that somebody waits for an answer to"
 
 
-@dataclass(slots=True)
-class _Hearing:
-    """One engine at work."""
-
-    link: Link[stt.STT[Any]]
-    trying: Trying
-    stream: stt.RecognizeStream
-    begins_at: float
-    "place in the caller's audio where its own begins"
-    fed_until: float
-    speech_ended_at: float | None = None
-    "place of the audio when it last told an end of speech"
-    tells_times: bool = False
-    replaying: bool = True
-    failed: bool = False
-
-
-@dataclass(slots=True)
-class _Ended:
-    hearing: _Hearing
-    error: Exception | None
-
-
-@dataclass(slots=True)
-class _Told:
-    hearing: _Hearing
-    event: stt.SpeechEvent
-
-
-@dataclass(slots=True)
-class _Shown:
-    """What the framework has been told, of whichever engine."""
-
-    in_speech: bool = False
-    interim_words: int = 0
-    covered_until: float = 0.0
-    "place up to which final transcripts hold the words"
-
-
-@dataclass(slots=True)
-class _Suspects:
-    """Engines that said nothing about a voice, until another finds words in it."""
-
-    hearings: list[tuple[_Hearing, Failure]] = field(default_factory=list)
-
-    def are_convicted(self) -> None:
-        for hearing, failure in self.hearings:
-            hearing.trying.failed(failure)
-        self.hearings.clear()
-
-    def are_acquitted(self) -> None:
-        for hearing, _ in self.hearings:
-            hearing.trying.abandoned()
-        self.hearings.clear()
-
-
 class ChainedRecognition(stt.RecognizeStream):
     def __init__(self, chain: SpeechRecognitionChain, language: NotGivenOr[str]) -> None:
         super().__init__(stt=chain, conn_options=APIConnectOptions(max_retry=0))
@@ -98,11 +42,11 @@ class ChainedRecognition(stt.RecognizeStream):
         self._language = language
         self._rewind = Rewind(chain.patience.kept_seconds)
         self._watch = RecogniserWatch(chain.patience.watch)
-        self._shown = _Shown()
-        self._suspects = _Suspects()
-        self._inbox: asyncio.Queue[_Told | _Ended | None] = asyncio.Queue()
+        self._shown = Shown()
+        self._suspects = Suspects()
+        self._inbox: asyncio.Queue[Told | Ended | None] = asyncio.Queue()
         "None: look again at what is due"
-        self._hearing: _Hearing | None = None
+        self._hearing: Hearing | None = None
         self._tried: list[str] = []
         "since the last word"
         self._input_ended = False
@@ -163,7 +107,7 @@ class ChainedRecognition(stt.RecognizeStream):
                 continue
             self._inbox.put_nowait(None)
 
-    async def _replay(self, hearing: _Hearing) -> None:
+    async def _replay(self, hearing: Hearing) -> None:
         """Sends what has been said already, then lets the live audio in."""
         speed, step = self._chain.patience.replay_speed, 0.0
         with contextlib.suppress(RuntimeError):  # it has ended meanwhile, which its reader tells
@@ -193,11 +137,11 @@ class ChainedRecognition(stt.RecognizeStream):
             assert self._hearing is not None
             item = await self._next_item()
             failure = None
-            if isinstance(item, _Told):
+            if isinstance(item, Told):
                 if item.hearing is self._hearing:
                     self._pass(item.hearing, item.event)
                 continue
-            if isinstance(item, _Ended):
+            if isinstance(item, Ended):
                 if item.hearing is not self._hearing:
                     continue
                 if item.error is None and self._input_ended and not item.hearing.replaying:
@@ -213,7 +157,7 @@ class ChainedRecognition(stt.RecognizeStream):
             else:
                 self._return_to_a_better_one(tasks)
 
-    async def _next_item(self) -> _Told | _Ended | None:
+    async def _next_item(self) -> Told | Ended | None:
         """What an engine tells; None when something may be due."""
         now, hearing = time.monotonic(), self._hearing
         deadline: float | None = None
@@ -248,7 +192,7 @@ class ChainedRecognition(stt.RecognizeStream):
         stream = link.engine.stream(language=self._language, conn_options=options)
         begins_at = self._begin_of_what_is_owed()
         stream.start_time_offset = self.start_time_offset + begins_at
-        self._hearing = hearing = _Hearing(link, trying, stream, begins_at, begins_at)
+        self._hearing = hearing = Hearing(link, trying, stream, begins_at, begins_at)
         self._tried.append(link.name)
         self._quiet_since = None
         self._chain.now_serves(link, failure)
@@ -262,16 +206,16 @@ class ChainedRecognition(stt.RecognizeStream):
             return max(kept, covered, min(self._rewind.end, self._rewind.end - _KEPT_OF_SILENCE_SECONDS))
         return max(kept, covered, owed_since - _PRE_ROLL_SECONDS)
 
-    async def _read(self, hearing: _Hearing) -> None:
+    async def _read(self, hearing: Hearing) -> None:
         error: Exception | None = None
         try:
             async for event in hearing.stream:
-                self._inbox.put_nowait(_Told(hearing, event))
+                self._inbox.put_nowait(Told(hearing, event))
         except Exception as failed:  # carried over, to be judged where the engines are changed
             error = failed
-        self._inbox.put_nowait(_Ended(hearing, error))
+        self._inbox.put_nowait(Ended(hearing, error))
 
-    def _leave(self, hearing: _Hearing) -> None:
+    def _leave(self, hearing: Hearing) -> None:
         """What hangs may hang when it is closed, too; the next engine does not wait for that."""
         self._hearing = None
         self._chain.tasks.spawn(hearing.stream.aclose(), "end of a recogniser's stream")
@@ -304,7 +248,7 @@ class ChainedRecognition(stt.RecognizeStream):
 
     # --- transcripts out ---
 
-    def _pass(self, hearing: _Hearing, event: stt.SpeechEvent) -> None:
+    def _pass(self, hearing: Hearing, event: stt.SpeechEvent) -> None:
         now, kind = time.monotonic(), event.type
         text = event.alternatives[0].text.strip() if event.alternatives else ""
         if kind is _KINDS.START_OF_SPEECH:
@@ -338,7 +282,7 @@ class ChainedRecognition(stt.RecognizeStream):
         self._suspects.are_convicted()
         self._told_deaf = False
 
-    def _is_behind(self, hearing: _Hearing, text: str) -> bool:
+    def _is_behind(self, hearing: Hearing, text: str) -> bool:
         """An interim transcript of what is heard again, shorter than one that was shown before."""
         count = len(text.split())
         if hearing.begins_at > 0 and hearing.replaying and count < self._shown.interim_words:
@@ -346,7 +290,7 @@ class ChainedRecognition(stt.RecognizeStream):
         self._shown.interim_words = count
         return False
 
-    def _covered_by(self, hearing: _Hearing, event: stt.SpeechEvent) -> float:
+    def _covered_by(self, hearing: Hearing, event: stt.SpeechEvent) -> float:
         """Up to which place of the audio the words of a final transcript go."""
         told = max((data.end_time for data in event.alternatives), default=0.0) - self.start_time_offset
         earliest = max(hearing.begins_at, self._shown.covered_until)
