@@ -166,20 +166,37 @@ models = st.sampled_from(["openai/gpt-4.1-mini", "openai/gpt-9", "deepgram/nova-
 
 @given(st.lists(st.tuples(models, st.integers(1, 10**6), st.sampled_from(["add", "turn", "take"])), max_size=30))
 def test_what_is_taken_for_the_records_adds_up_to_the_whole(steps: list[tuple[str, int, str]]) -> None:
-    meter, taken = Meter(PRICES, "USD"), []
+    meter, taken, used = Meter(PRICES, "USD"), [], dict[tuple[int, str], int]()
     for model, amount, step in steps:
         meter.add(Usage("llm", model, input_tokens=amount))
+        used[meter.turn, model] = used.get((meter.turn, model), 0) + amount
         if step == "turn":
             meter.begin_turn()
         elif step == "take":
             taken += meter.take()
     taken += meter.take(whole=True)
     assert meter.take(whole=True) == []
-    for one in meter.turns():
-        parts = [part for part in taken if (part.turn, part.usage.model) == (one.turn, one.usage.model)]
-        assert sum(part.usage.input_tokens for part in parts) == one.usage.input_tokens
-        costs = [part.cost for part in parts]
-        assert costs == [None] * len(parts) if one.cost is None else sum(filter(None, costs), Decimal(0)) == one.cost
+    entered: dict[tuple[int, str], int] = {}
+    for part in taken:
+        key = part.turn, part.usage.model
+        entered[key] = entered.get(key, 0) + part.usage.input_tokens
+    assert entered == used
+    totals = meter.totals()
+    assert sum((part.cost for part in taken if part.cost is not None), Decimal(0)) == totals.cost
+    assert (totals.tokens, set(totals.unpriced)) == (
+        sum(used.values()),
+        {part.usage.model for part in taken if part.cost is None},
+    )
+
+
+def test_a_long_call_keeps_no_turns_that_are_in_the_records() -> None:
+    meter = Meter(PRICES, "USD")
+    for _ in range(1000):
+        meter.add(Usage("llm", "openai/gpt-4.1-mini", input_tokens=1000))
+        meter.begin_turn()
+        meter.take()
+    assert len(meter.turns()) <= 1
+    assert meter.totals().cost == Decimal("0.4")
 
 
 # --- speech to speech ---

@@ -58,6 +58,8 @@ class Meter:
         self._changed: Callable[[], None] = lambda: None
         self._settled: dict[_Key, Usage] = {}
         self._taken: dict[_Key, tuple[Usage, Decimal]] = {}
+        self._past: dict[tuple[str, str], Usage] = {}
+        "by role and model: of turns that are in the records, so that a long call does not grow"
         self._open: dict[Request, None] = {}
         self._tokens: dict[str, TokenCounts] = {}
         self._speech: dict[str, SpeechCounts] = {}
@@ -137,10 +139,21 @@ class Meter:
                 since = replace(usage - before, estimated=usage.estimated)
                 taken.append(TurnUsage(key[0], since, None if cost is None else cost - paid))
                 self._taken[key] = usage, cost or Decimal(0)
+        self._forget()
         return taken
 
+    def _forget(self) -> None:
+        """Turns that were taken and are over; what comes late of one is told as an entry of its own."""
+        going_on = {self.turn, *(request.turn for request in self._open)}
+        for key in [key for key in self._taken if key[0] not in going_on]:
+            del self._taken[key]
+            usage, model = self._settled.pop(key, None), key[1:]
+            if usage is not None:  # else it was of a request that came to nothing
+                self._past[model] = self._past[model] + usage if model in self._past else usage
+
     def turns(self) -> list[TurnUsage]:
-        """By turn, role and model, in this order; open requests as far as they are."""
+        """By turn, role and model, in this order; open requests as far as they are. What was taken for the records is
+        there until its turn is over."""
         sums = self._sums(with_open=True)
         return [TurnUsage(key[0], sums[key], self._prices.cost(sums[key], self._currency)) for key in sorted(sums)]
 
@@ -155,14 +168,15 @@ class Meter:
         return sums
 
     def totals(self) -> Totals:
-        turns = self.turns()
+        used = [*self._past.values(), *self._sums(with_open=True).values()]
+        costs = [(usage, self._prices.cost(usage, self._currency)) for usage in used]
         return Totals(
-            seconds=sum(one.usage.audio_seconds for one in turns),
-            tokens=sum(one.usage.tokens for one in turns),
-            characters=sum(one.usage.characters for one in turns),
-            cost=sum((one.cost for one in turns if one.cost is not None), Decimal(0)),
+            seconds=sum(usage.audio_seconds for usage in used),
+            tokens=sum(usage.tokens for usage in used),
+            characters=sum(usage.characters for usage in used),
+            cost=sum((cost for _, cost in costs if cost is not None), Decimal(0)),
             currency=self._currency,
-            unpriced=tuple(sorted({one.usage.model for one in turns if one.cost is None})),
+            unpriced=tuple(sorted({usage.model for usage, cost in costs if cost is None})),
         )
 
 
