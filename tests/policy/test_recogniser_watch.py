@@ -41,6 +41,15 @@ def test_signs_of_life_give_time_but_not_for_ever() -> None:
     assert watch.deadline() == 2.75 + SETTINGS.latest_seconds
 
 
+def test_an_engine_that_is_known_to_take_its_time_gets_it() -> None:
+    watch = spoken()
+    watch.engine_began(4, has_interims=True, final_seconds=6)
+    assert watch.deadline() == 10
+    for moment in range(5, 10):
+        watch.interim(moment)
+    assert watch.deadline() == 4 + SETTINGS.latest_seconds + 5
+
+
 def test_a_final_transcript_of_the_first_half_leaves_the_second_owed() -> None:
     watch = watching()
     watch.voice_began(1, 1)

@@ -53,6 +53,8 @@ class RecogniserWatch:
     _sign_at: float = float("-inf")
     _engine_since: float = float("-inf")
     _has_interims: bool = True
+    _patience: float = 0.0
+    "with the present engine, beyond that of the settings"
     _interim_open: bool = False
     "it has begun to tell words that no final transcript holds"
     _least_voice: float = 0.0
@@ -62,8 +64,10 @@ class RecogniserWatch:
 
     # --- what happens ---
 
-    def engine_began(self, now: float, *, has_interims: bool) -> None:
-        """An engine has got all that is owed."""
+    def engine_began(self, now: float, *, has_interims: bool, final_seconds: float | None = None) -> None:
+        """An engine has got all that is owed. `final_seconds`: what it takes to its final transcript, if it is known
+        to take its time."""
+        self._patience = max(0.0, (final_seconds or 0.0) - self.settings.final_seconds)
         self._engine_since, self._sign_at = now, float("-inf")
         self._has_interims, self._interim_open = has_interims, False
         self._excused = float("-inf")
@@ -147,7 +151,8 @@ class RecogniserWatch:
         # words of a voice that the detector did not hear are owed as well
         ended_at = self._sign_at if self._ended_at is None else self._ended_at
         since = max(ended_at, self._engine_since)
-        return min(max(since, self._sign_at) + settings.final_seconds, since + settings.latest_seconds)
+        latest = since + settings.latest_seconds
+        return min(max(since, self._sign_at) + settings.final_seconds, latest) + self._patience
 
     def is_overdue(self, now: float) -> bool:
         deadline = self.deadline()

@@ -33,6 +33,7 @@ KINDS = stt.SpeechEventType
 QUICK = HearingPatience(
     connect_seconds=0.5,
     watch=WatchSettings(mute_seconds=0.4, final_seconds=0.35, latest_seconds=0.5),
+    last_final_seconds=0.35,
     replay_speed=100,
     return_after_seconds=30,  # the emulators follow speech by the clock: who comes back early is told it again
     retry_seconds=0.05,

@@ -91,6 +91,15 @@ def failure_of(error: BaseException, retry_after_seconds: float | None = None) -
     return Failure(f"failed: {type(error).__name__}")
 
 
+def layers_of(engine: Any) -> Iterator[Any]:
+    """The engine, and what it is wrapped around: a meter, a gate, the plugin's own."""
+    seen: list[Any] = []
+    while engine is not None and not any(engine is one for one in seen):
+        yield engine
+        seen.append(engine)
+        engine = getattr(engine, "engine", None)
+
+
 class RetryAfters:
     """How long providers asked to be left alone.
 
@@ -104,12 +113,8 @@ class RetryAfters:
         self._told: deque[tuple[BaseException, float]] = deque(maxlen=self._KEPT)
 
     def listen_to(self, engine: Any) -> None:
-        """To the engine and what it is wrapped around."""
-        seen: list[Any] = []
-        while engine is not None and engine not in seen:
-            engine.on("error", self._error)
-            seen.append(engine)
-            engine = getattr(engine, "engine", None)
+        for one in layers_of(engine):
+            one.on("error", self._error)
 
     def failure_of(self, error: BaseException) -> Failure:
         told = next((seconds for one, seconds in self._told if one is error), None)

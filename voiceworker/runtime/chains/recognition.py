@@ -14,10 +14,11 @@ from typing import Any
 
 from livekit.agents import APIConnectOptions, APITimeoutError, ConversationItemAddedEvent, inference, stt, utils, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr
+from livekit.plugins import deepgram
 
 from voiceworker.policy.recogniser_watch import WatchSettings
 from voiceworker.runtime.chains.breakers import Breakers, Trying
-from voiceworker.runtime.chains.links import Failure, Link, OnSwitch, RetryAfters, Switch
+from voiceworker.runtime.chains.links import Failure, Link, OnSwitch, RetryAfters, Switch, layers_of
 from voiceworker.runtime.chains.recognition_stream import ChainedRecognition
 from voiceworker.runtime.tasks import Tasks
 
@@ -27,6 +28,11 @@ class HearingPatience:
     connect_seconds: float = 1.2
     recognize_seconds: float = 2.5
     "for the answer of an engine that is sent whole utterances"
+    last_recognize_seconds: float = 10.0
+    last_final_seconds: float = 4.0
+    "of the last engine of the chain: there is nobody else to ask, and mostly it is one of this machine"
+    turn_ending_seconds: float = 6.5
+    "for the final transcript of an engine that ends turns itself: Flux waits up to 5 s for the caller to go on"
     watch: WatchSettings = field(default_factory=WatchSettings)
     kept_seconds: float = 30.0
     "of audio without a final transcript: who speaks longer than that to nobody who hears will have to repeat it"
@@ -56,7 +62,7 @@ class SpeechRecognitionChain(stt.STT[Any]):
         self.vad = vad or inference.VAD(min_silence_duration=0.25)
         self.patience = patience or HearingPatience()
         self._adapters: list[stt.STT[Any]] = []
-        self.links = tuple(self._streaming(link) for link in links)
+        self.links = tuple(self._streaming(link, is_last=link is links[-1]) for link in links)
         first = self.links[0].engine.capabilities
         super().__init__(
             # the turn-taking is set up for the first: what the others lack must not make every call worse
@@ -164,16 +170,25 @@ class SpeechRecognitionChain(stt.STT[Any]):
                 return better, trying
         return None
 
+    def final_patience(self, link: Link[stt.STT[Any]]) -> float | None:
+        """How long its final transcript may take; None: as long as any."""
+        if link.patience_seconds is not None:
+            return link.patience_seconds
+        if any(isinstance(one, deepgram.STTv2) for one in layers_of(link.engine)):
+            return self.patience.turn_ending_seconds
+        return self.patience.last_final_seconds if link is self.links[-1] else None
+
     def now_serves(self, link: Link[stt.STT[Any]], failure: Failure | None) -> None:
         old, self._serving = self._serving, link
         if old.name != link.name:
             self._on_switch(Switch("stt", old.name, link.name, failure.reason if failure else "recovered"))
 
-    def _streaming(self, link: Link[stt.STT[Any]]) -> Link[stt.STT[Any]]:
+    def _streaming(self, link: Link[stt.STT[Any]], *, is_last: bool) -> Link[stt.STT[Any]]:
         """An engine that takes whole utterances gets them cut out by the voice detector."""
         if link.engine.capabilities.streaming:
             return link
-        hurried = Hurried(link.engine, link.patience_seconds or self.patience.recognize_seconds)
+        usual = self.patience.last_recognize_seconds if is_last else self.patience.recognize_seconds
+        hurried = Hurried(link.engine, link.patience_seconds or usual)
         adapter = stt.StreamAdapter(stt=hurried, vad=self.vad)
         self._adapters.append(adapter)
         return dataclasses.replace(link, engine=adapter)

@@ -122,7 +122,10 @@ class ChainedRecognition(stt.RecognizeStream):
             hearing.replaying = False
             if self._input_ended:
                 hearing.stream.end_input()
-        self._watch.engine_began(time.monotonic(), has_interims=hearing.link.engine.capabilities.interim_results)
+        link = hearing.link
+        has_interims = link.engine.capabilities.interim_results
+        patience = self._chain.final_patience(link)
+        self._watch.engine_began(time.monotonic(), has_interims=has_interims, final_seconds=patience)
         self._inbox.put_nowait(None)
 
     # --- engines ---
