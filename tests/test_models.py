@@ -15,7 +15,6 @@ from voiceworker.models import (
     is_installed,
     weights_of,
     what_is_missing,
-    with_models,
 )
 from voiceworker.providers import PROVIDERS, ROLES, Role
 
@@ -155,12 +154,3 @@ def test_a_module_is_looked_for_without_being_imported() -> None:
 def test_an_endpoint_that_is_not_in_the_file_is_an_error_that_guesses() -> None:
     with pytest.raises(ValueError, match=r"no endpoint 'vlm'; did you mean vllm\? There are under the key"):
         choose_models(definition(llm=["openai-compatible/vlm", "script"]), Settings())
-
-
-def test_a_route_changes_the_lists_it_names_and_no_other() -> None:
-    before = definition(stt=["deepgram/nova-3", "pocketsphinx"])
-    after = with_models(before, {"llm": ("openai/gpt-4.1",), "tts": ()})
-    assert after.models.llm == ("openai/gpt-4.1",)
-    assert after.models.stt == before.models.stt
-    assert after.models.tts == before.models.tts
-    assert before.models.llm == ("script",)

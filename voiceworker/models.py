@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
-from voiceworker.config import AgentDefinition, Endpoint, ModelLists, Settings
+from voiceworker.config import AgentDefinition, Endpoint, Settings
 from voiceworker.providers import COMPATIBLE, PROVIDERS, ROLES, Provider, Role
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "weights_folder",
     "weights_of",
     "what_is_missing",
-    "with_models",
 ]
 
 EMBEDDED: dict[Role, str] = {"stt": "pocketsphinx", "llm": "script", "tts": "espeak"}
@@ -210,10 +209,3 @@ def _choose(role: Role, definition: AgentDefinition, settings: Settings) -> Mode
         elif name not in usable:
             usable.append(name)
     return ModelChoice(role, tuple(usable), tuple(unusable), tuple(unusable[:better]))
-
-
-def with_models(definition: AgentDefinition, lists: Mapping[Role, tuple[str, ...]]) -> AgentDefinition:
-    """The definition as a route changes it: its own lists for the roles of `lists`, the file's for the others."""
-    given = {role: names for role, names in lists.items() if names}
-    models = ModelLists.model_validate({**definition.models.model_dump(), **given})
-    return definition.model_copy(update={"models": models})

@@ -20,6 +20,7 @@ from voiceworker.events import (
     AgentTranscript,
     Envelope,
     Event,
+    ModelsRouted,
     UserTranscript,
 )
 from voiceworker.records import Outcome, Overlap, Position, Records, Turn, migrate, open_records
@@ -49,6 +50,16 @@ async def told(sink: TranscriptSink, *events: Event) -> None:
         narrator.tell(event)
     narrator.finish()
     await asyncio.gather(narrator.keep(), narrator.send())
+
+
+async def test_the_session_says_by_which_rule_and_arm_its_models_were_chosen(records: Records) -> None:
+    book = CallBook(records)
+    assert book.started("ses_1", "frontdesk", "ses_1", CallRequest(caller="caller-1"), NOON)
+    models = ("deepgram/nova-3", "openai/gpt-4.1-mini", "espeak")
+    await told(book, ModelsRouted("default", *models), ModelsRouted("trial", *models, arm="trial:cheap"))
+    session = records.sessions.get("ses_1")
+    assert session is not None
+    assert (session.rule, session.arm) == ("trial", "trial:cheap")
 
 
 async def test_sentences_answered_turns_and_overlaps_are_kept_in_their_places(records: Records) -> None:

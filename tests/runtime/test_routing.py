@@ -235,7 +235,6 @@ def test_a_process_that_starts_while_the_file_is_broken_has_the_last_good_rules(
     assert call(get(later), plan="free").decision.rule == "free"
 
 
-@pytest.mark.xfail(reason="AgentCatalog.get takes what this process has read before what any process has kept")
 def test_a_process_that_has_not_read_the_newest_good_version_takes_it_when_the_file_breaks(
     catalog: AgentCatalog, tmp_path: Path
 ) -> None:

@@ -193,6 +193,10 @@ class SessionState(BaseModel):
     ended_at: datetime | None
     max_seconds: int | None
     metadata: dict[str, Any]
+    rule: str | None = Field(
+        description="Which rules of the agent's file chose its models, or `default`. Null until an agent is there."
+    )
+    arm: str | None = Field(description="RULE:ARM of each split of callers that counts; empty: none does.")
 
 
 class SessionPage(BaseModel):

@@ -210,4 +210,6 @@ def _state(session: Session) -> SessionState:
         ended_at=session.ended_at,
         max_seconds=session.max_seconds,
         metadata=dict(session.metadata),
+        rule=session.rule,
+        arm=session.arm,
     )

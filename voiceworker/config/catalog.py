@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -23,8 +24,8 @@ class AgentCatalog:
         self._directory = directory
         self._check = check
         self._last_good = last_good
-        self._seen: dict[str, tuple[float, AgentDefinition | None]] = {}
-        "name -> when its file was changed last, and the newest good version"
+        self._seen: dict[str, tuple[_Looks, AgentDefinition | None]] = {}
+        "name -> by what its file was known when it was read last, and the newest good version"
         self.problems: dict[str, str] = {}
         "name -> why its file is refused at present"
 
@@ -39,30 +40,33 @@ class AgentCatalog:
             return None
         path = self._directory / f"{name}.yaml"
         try:
-            changed_at = path.stat().st_mtime
+            looks = _looks_of(path)
         except OSError:
             return None
-        seen_at, good = self._seen.get(name, (None, None))
-        if seen_at == changed_at:
+        seen, good = self._seen.get(name, (None, None))
+        if seen == looks:
             return good
         try:
             good = load_agent(path, self._check)
             self.problems.pop(name, None)
-            self._keep(path)
+            self._keep(path, looks)
         except ConfigError as error:
             self.problems[name] = str(error)
-            good = good or self._kept(path.name)
+            good = self._kept(path.name) or good  # another process may have read a newer good version
             logger.error("%s; %s", error, "its last good version goes on" if good else "it answers no calls")
-        self._seen[name] = (changed_at, good)
+        self._seen[name] = (looks, good)
         return good
 
-    def _keep(self, path: Path) -> None:
+    def _keep(self, path: Path, looks: _Looks) -> None:
         if self._last_good is None:
             return
         self._last_good.mkdir(parents=True, exist_ok=True)
         fresh = self._last_good / f"{path.name}.{os.getpid()}"
         shutil.copyfile(path, fresh)
-        fresh.replace(self._last_good / path.name)
+        with contextlib.suppress(OSError):
+            if _looks_of(path) == looks:  # else it is not what was read
+                fresh.replace(self._last_good / path.name)
+        fresh.unlink(missing_ok=True)
 
     def _kept(self, file_name: str) -> AgentDefinition | None:
         if self._last_good is None:
@@ -71,3 +75,12 @@ class AgentCatalog:
             return load_agent(self._last_good / file_name, self._check)
         except ConfigError:
             return None
+
+
+_Looks = tuple[int, int, int]
+
+
+def _looks_of(path: Path) -> _Looks:
+    """By what a change of the file is noticed; its time alone says nothing of a copy that keeps it. Raises OSError."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino

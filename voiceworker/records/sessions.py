@@ -50,6 +50,10 @@ class Session:
     joined_at: datetime | None = None
     "when the agent was in the room"
     ended_at: datetime | None = None
+    rule: str | None = None
+    "which rules of the agent's file chose its models; `default`: none did"
+    arm: str | None = None
+    "RULE:ARM of each split that counts; empty: none does"
 
 
 class Sessions(Protocol):
@@ -65,6 +69,9 @@ class Sessions(Protocol):
 
     def end(self, session_id: str, reason: str, now: datetime) -> bool:
         """False when there is no such session or it was over already; the first reason stays."""
+
+    def route(self, session_id: str, rule: str, arm: str) -> None:
+        """The models of the call are chosen; told again when an intent changes them."""
 
     def fail(self, session_id: str, reason: str, now: datetime) -> bool:
         """As `end`, for a session that did not do what it was made for."""
@@ -113,6 +120,10 @@ class StoredSessions:
 
     def end(self, session_id: str, reason: str, now: datetime) -> bool:
         return self._finish(session_id, SessionStatus.ENDED, reason, now, OPEN)
+
+    def route(self, session_id: str, rule: str, arm: str) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(update(sessions).where(sessions.c.id == session_id).values(rule=rule, arm=arm))
 
     def fail(self, session_id: str, reason: str, now: datetime) -> bool:
         return self._finish(session_id, SessionStatus.FAILED, reason, now, OPEN)
@@ -190,6 +201,8 @@ def insert_session(connection: Connection, session: Session) -> None:
             max_seconds=session.max_seconds,
             joined_at=session.joined_at,
             ended_at=session.ended_at,
+            rule=session.rule,
+            arm=session.arm,
         )
     )
 

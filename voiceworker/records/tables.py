@@ -52,6 +52,8 @@ sessions = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("joined_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    Column("rule", Text),
+    Column("arm", Text),
     Index(None, "status", "created_at"),
     Index(None, "owner", "created_at"),
     Index(None, "joined_at"),

@@ -221,7 +221,8 @@ class Call:
     def _models_changed(self, engines: EngineBuilder) -> None:
         names = {role: str(choice.chosen) for role, choice in engines.choices.items() if choice.usable}
         decision = self._routing.decision
-        self._narrator.tell(ModelsRouted(decision.rule, names["stt"], names["llm"], names["tts"], arm=decision.arm))
+        stt, llm, tts, realtime = (names.get(role, "") for role in ("stt", "llm", "tts", "realtime"))
+        self._narrator.tell(ModelsRouted(decision.rule, stt, llm, tts, realtime, decision.arm))
 
     def _make_turns(self) -> TurnTaking:
         choices = {role: choice.chosen.provider for role, choice in self._engines.choices.items()}

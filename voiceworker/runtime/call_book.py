@@ -11,6 +11,7 @@ from voiceworker.events import (
     AgentSpeechStarted,
     AgentTranscript,
     Envelope,
+    ModelsRouted,
     UserTranscript,
 )
 from voiceworker.records import Records
@@ -56,6 +57,8 @@ class CallBook:
                 self._records.turns.put(Overlap(*where, Outcome.INTERRUPTED))
             case AgentRestored(reason):
                 self._records.turns.put(Overlap(*where, Outcome.RESTORED, reason))
+            case ModelsRouted(rule=rule, arm=arm):
+                self._records.sessions.route(envelope.session, rule, arm)
             case AgentSpeechStarted(int(first_audio_ms), parts):
                 self._records.turns.put(Turn(*where, first_audio_ms, parts))
 

@@ -17,6 +17,7 @@ from voiceworker.events import (
     AgentTranscript,
     Envelope,
     Event,
+    ModelsRouted,
     UserTranscript,
 )
 
@@ -95,4 +96,4 @@ def _is_kept(event: Event) -> bool:
             return final
         case AgentSpeechStarted(first_audio_ms):
             return first_audio_ms is not None
-    return isinstance(event, AgentInterrupted | AgentRestored)
+    return isinstance(event, AgentInterrupted | AgentRestored | ModelsRouted)
