@@ -29,11 +29,15 @@ _WITH_TEXT = frozenset({"message", "exc_text", "stack_info"})
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
-    """Every value of the settings that nobody may read; LiveKit's API key is none, it stands in every token."""
-    database = urlsplit(settings.database_url).password or ""
-    own = (settings.livekit_api_secret, settings.api_key, settings.turn_secret, database, unquote(database))
-    providers = (settings.openai_api_key, settings.deepgram_api_key, *settings.provider_keys.values())
-    return frozenset(value for value in (*own, *providers) if value)
+    """Every value of the settings that nobody may read: whatever is kept out of their repr.
+
+    LiveKit's API key is a name, it stands in every token; of the database's URL it is the password.
+    """
+    hidden = {name for name, field in Settings.model_fields.items() if not field.repr}
+    plain = hidden - {"livekit_api_key", "database_url", "provider_keys"}
+    password = urlsplit(settings.database_url).password or ""
+    values = (*(getattr(settings, name) for name in plain), *settings.provider_keys.values())
+    return frozenset(value for value in (*values, password, unquote(password)) if value)
 
 
 class Redactor:
