@@ -114,6 +114,17 @@ async def test_a_stream_that_outlasts_a_turn_is_divided_between_turns(line: Line
     assert line.used(STT).audio_seconds == pytest.approx(2)
 
 
+async def test_what_was_entered_whole_is_not_taken_back(line: Line) -> None:
+    async with line.ear.stream(conn_options=line.options) as stream:
+        line.push(stream, 0.5)
+        await line.until(lambda: line.used(STT).audio_seconds > 0.49)
+        assert line.meter.take() == []
+        [whole] = line.meter.take(whole=True)
+        assert whole.usage.audio_seconds == pytest.approx(0.5)
+        assert line.meter.take() == []
+    assert line.meter.take() == []
+
+
 async def test_an_answer_is_of_the_turn_in_which_it_was_asked_for(line: Line) -> None:
     line.meter.begin_turn()
     stream = line.mind.chat(chat_ctx=_one_question(), conn_options=line.options)

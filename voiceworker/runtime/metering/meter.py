@@ -58,6 +58,7 @@ class Meter:
         self._changed: Callable[[], None] = lambda: None
         self._settled: dict[_Key, Usage] = {}
         self._taken: dict[_Key, tuple[Usage, Decimal]] = {}
+        self._takes_whole = False
         self._past: dict[tuple[str, str], Usage] = {}
         "by role and model: of turns that are in the records, so that a long call does not grow"
         self._open: dict[Request, None] = {}
@@ -72,6 +73,7 @@ class Meter:
     # --- engines ---
 
     def stt(self, name: str, engine: stt.STT[Any]) -> stt.STT[Any]:
+        """Of a gated recogniser what the gate lets through is counted: what it keeps back costs nothing."""
         return MeteredSTT(engine, name, self)
 
     def llm(self, name: str, engine: llm.LLM[Any]) -> llm.LLM[Any]:
@@ -127,9 +129,11 @@ class Meter:
     def take(self, *, whole: bool = False) -> list[TurnUsage]:
         """What has come since the last time, for the records: figures add up, and so do costs.
 
-        Of requests that are not over only what was divided off at the end of a turn, unless it shall be the `whole`.
+        Of requests that are not over only what was divided off at the end of a turn, unless it shall be the `whole`;
+        then it is so from there on.
         """
-        now = self._sums(with_open=whole)
+        self._takes_whole = self._takes_whole or whole
+        now = self._sums(with_open=self._takes_whole)
         taken: list[TurnUsage] = []
         for key in sorted(now):
             usage, (before, paid) = now[key], self._taken.get(key, (Usage(key[1], key[2]), Decimal(0)))

@@ -1,6 +1,7 @@
 """Speech recognition that is counted: the seconds of audio that the plugin has taken to send.
 
-OpenAI charges for the utterances that it has found in a stream, not for all of it, and tells how long each was.
+OpenAI charges for the utterances that it has found in a stream, not for all of it, and tells how long each was. Of a
+speech gate what it has let through is counted: what it keeps back costs nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 
 from voiceworker.policy.pricing import Usage
 from voiceworker.runtime.metering.requests import Counter, current, tell_when_sent, was_charged
+from voiceworker.runtime.speech_gate import SpeechGate
 
 _Input = rtc.AudioFrame | stt.RecognizeStream._FlushSentinel
 
@@ -27,12 +29,17 @@ _Input = rtc.AudioFrame | stt.RecognizeStream._FlushSentinel
 class _Listening:
     """One stream, or one recording."""
 
-    def __init__(self, name: str, counter: Counter, recording_seconds: float = 0.0) -> None:
+    def __init__(
+        self, name: str, counter: Counter, recording_seconds: float = 0.0, gate: SpeechGate | None = None
+    ) -> None:
         self.turn = counter.turn
         self._name = name
         self._counter = counter
         self._recording_seconds = recording_seconds
-        self._goes_by_utterances = name.startswith("openai/")
+        self._gate = gate
+        self._before = gate.sent_seconds if gate is not None else 0.0
+        self._goes_by_utterances = gate is None and name.startswith("openai/")
+        self._goes_by_parts = gate is None and not self._goes_by_utterances
         self._seconds = 0.0
 
     def sent(self) -> None:
@@ -43,8 +50,7 @@ class _Listening:
 
     def took(self, seconds: float) -> None:
         """A part of the stream is on its way."""
-        if not self._goes_by_utterances:
-            self._count(seconds)
+        self._count(seconds if self._goes_by_parts else 0.0)
 
     def read(self, event: stt.SpeechEvent) -> None:
         if self._goes_by_utterances and event.recognition_usage is not None:
@@ -54,13 +60,22 @@ class _Listening:
         self._seconds += seconds
         self._counter.counted()
 
+    def replaced(self) -> None:
+        """Another stream goes through the gate from here on: what it lets through is no longer this one's."""
+        self._seconds, self._gate = self._total, None
+
+    @property
+    def _total(self) -> float:
+        return self._seconds if self._gate is None else self._gate.sent_seconds - self._before
+
     def usage(self) -> Usage:
-        return Usage("stt", self._name, audio_seconds=self._seconds)
+        return Usage("stt", self._name, audio_seconds=self._total)
 
     def divide(self, turn: int) -> Usage:
         past = Usage("stt", self._name)
         if not self._recording_seconds:
             past, self._seconds, self.turn = self.usage(), 0.0, turn
+            self._before = self._gate.sent_seconds if self._gate is not None else 0.0
         return past
 
     def failed(self, error: Exception, *, goes_on: bool) -> None:
@@ -84,6 +99,9 @@ class MeteredSTT(stt.STT[Any]):
         self._label = engine.label
         self._name = name
         self._counter = counter
+        self._gate = engine if isinstance(engine, SpeechGate) else None
+        self._latest: _Listening | None = None
+        "of the streams, the one that was made last"
         self._tells_when_sent = tell_when_sent(engine)
         engine.on("metrics_collected", self._metrics_collected)
         engine.on("error", self._error)
@@ -140,7 +158,9 @@ class MeteredSTT(stt.STT[Any]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        request = _Listening(self._name, self._counter)
+        if self._latest is not None and self._gate is not None:
+            self._latest.replaced()
+        request = self._latest = _Listening(self._name, self._counter, gate=self._gate)
         before = current.set(request)
         try:
             stream = self._engine.stream(language=language, conn_options=conn_options)
