@@ -29,15 +29,8 @@ from voiceworker.lab.speech import Speech
 from voiceworker.policy.attendance import Attendance, AttendanceSettings
 from voiceworker.runtime.caller_audio import SAMPLE_RATE as CALLER_SAMPLE_RATE
 from voiceworker.runtime.narrator import Narrator
-from voiceworker.runtime.realtime import (
-    LineSettings,
-    Lost,
-    RealtimeAgent,
-    RealtimeLine,
-    StandIn,
-    Takeover,
-    model_options,
-)
+from voiceworker.runtime.realtime import LineSettings, Lost, SpeechToSpeech, model_options
+from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.session_events import SessionListener
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.turn_taking import VAD_SILENCE_SECONDS, TurnTaking
@@ -106,24 +99,20 @@ class Call:
             aec_warmup_duration=None,
             user_away_timeout=None,
         )
-        self.takeover = Takeover(
-            lambda: session,
-            lambda first: StandIn(definition, tools, turns, first),
-            lambda: self.agent.last_turn,
-            self.tasks,
-            self.losses.append,
-        )
         model = openai.realtime.RealtimeModel(base_url=url, api_key="key", **model_options())
-        self.line = RealtimeLine(
+        self.speech = SpeechToSpeech(
             model,
-            self._line_settings,
-            history=lambda: session.current_agent.chat_ctx,
-            on_lost=self.takeover.lost,
-            on_broken_off=self.takeover.broken_off,
+            definition,
+            turns,
+            lambda: list(tools),
+            self.tasks,
+            settings=self._line_settings,
+            on_lost=self.losses.append,
+            on_agent=self._spoken_by,
         )
-        self.agent = RealtimeAgent(definition, tools, turns, self.line)
-        turns.attach(session, self._unheard)
-        self.line.attach(session)
+        self.agent: Receptionist = self.speech.agent
+        turns.attach(session, lambda heard: self.agent.unheard(heard))
+        self.speech.attach(session)
         attendance = Attendance(AttendanceSettings(), time.monotonic())
         narrator = cast("Narrator", self)
         SessionListener(session, self.agent, narrator, attendance, turns, lambda: None, lambda: None).attach()
@@ -138,13 +127,12 @@ class Call:
     def tell(self, event: Event) -> None:
         self.told.append(event)
 
-    def _unheard(self, heard: str) -> str:
-        agent = self.session.current_agent
-        return agent.unheard(heard) if isinstance(agent, RealtimeAgent | StandIn) else ""
+    def _spoken_by(self, agent: Receptionist) -> None:
+        self.agent = agent
 
     async def hang_up(self) -> None:
         await self.session.aclose()
-        for engine in (self.session.stt, self.session.llm, self.session.tts, self.line):
+        for engine in (self.session.stt, self.session.llm, self.session.tts, self.speech):
             await engine.aclose()  # type: ignore[union-attr]
         await self.turns.aclose()
         await self.tasks.aclose()
@@ -180,7 +168,12 @@ class Call:
         """When the agent's next speech began to be heard."""
         assert said.ended_at is not None
         ended_at = said.ended_at
-        await until(lambda: self.ear.onset_after(ended_at) is not None, within_seconds=15)
+        try:
+            await until(lambda: self.ear.onset_after(ended_at) is not None, within_seconds=15)
+        except TimeoutError:
+            heard = [one.text for one in self.emulators.heard[-4:]]
+            unheard = [one.text for one in self.emulators.unheard]
+            raise AssertionError(f"no reply; heard {heard}, not {unheard}; told {self.told[-6:]}") from None
         onset = self.ear.onset_after(ended_at)
         assert onset is not None
         return onset

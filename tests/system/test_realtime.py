@@ -84,7 +84,7 @@ async def test_a_conversation_with_a_greeting_a_tool_and_both_transcripts(
         return "nine to six"
 
     async with speech_call(sfu, emulators, tmp_path, tools=lambda: [look_up]) as call:
-        call.takeover.say(GREETING)
+        call.speech.say(GREETING)
         await until(lambda: call.ear.onset_after(0) is not None)
         await call.quiet()
         assert heard(call, 0) == words_of(GREETING)
@@ -161,7 +161,7 @@ async def test_a_call_begins_with_the_pipeline_when_the_model_is_down_already(
 ) -> None:
     emulators.realtime.is_down = True
     async with speech_call(sfu, emulators, tmp_path) as call:
-        call.takeover.say(GREETING)
+        call.speech.say(GREETING)
         await until(lambda: call.ear.onset_after(0) is not None)
         await call.quiet()
         assert heard(call, 0) == words_of(GREETING)
@@ -223,7 +223,7 @@ async def renewed_calls(sfu: Settings, directory: Path, renewals: int, cap_secon
     ):
         emulators.realtime.session_seconds = cap_seconds
         stated: list[str] = []
-        while call.line.live is not None and call.line.live.renewals < renewals:
+        while call.speech.line.live is not None and call.speech.line.live.renewals < renewals:
             speech = turns[len(stated) % len(turns)]
             said = await call.say(speech)
             began = await call.reply_to(said)

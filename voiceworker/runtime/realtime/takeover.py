@@ -43,11 +43,11 @@ class Takeover:
 
     # --- what the call says ---
 
-    def say(self, text: str, *, allow_interruptions: NotGivenOr[bool] = NOT_GIVEN, **how: Any) -> SpeechHandle:
+    def say(self, text: str, *, allow_interruptions: NotGivenOr[bool] = NOT_GIVEN) -> SpeechHandle:
         """Has this text said, by the voice that holds the conversation."""
         session = self._session()
         if self._is_lost:
-            return session.say(text, allow_interruptions=allow_interruptions, **how)
+            return session.say(text, allow_interruptions=allow_interruptions)
         handle = session.generate_reply(
             instructions=_EXACTLY.format(text=text), tool_choice="none", allow_interruptions=allow_interruptions
         )
