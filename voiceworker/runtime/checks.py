@@ -19,23 +19,14 @@ from voiceworker.runtime.toolbox import Toolbox, ToolSurroundings
 def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> AgentCheck:
     """A check for `AgentCatalog` that knows the engines and these tools. It raises PlaceError."""
 
-    def check_models(definition: AgentDefinition) -> None:
+    def check_answers(definition: AgentDefinition) -> None:
         _check_models(definition, settings)
+        _check_engines(definition, settings)
 
     def check(definition: AgentDefinition) -> None:
-        _check_models(definition, settings)
-        check_routes(definition, check_models)
+        check_answers(definition)
+        check_routes(definition, check_answers)
         _check_tools(definition, settings, toolboxes)
-        try:
-            engines = EngineBuilder(definition, settings, settings.now)
-        except script.ScriptError as error:
-            raise PlaceError(error.path, error.message) from None
-        for role, choice in engines.choices.items():
-            try:
-                if choice.usable:
-                    engines.check(role)
-            except (ValueError, OSError) as error:
-                raise PlaceError(("models", role), str(error)) from None
 
     return check
 
@@ -54,6 +45,20 @@ def _check_models(definition: AgentDefinition, settings: Settings) -> None:
         choose_models(definition, settings)
     except NoModel as error:
         raise PlaceError(("models", error.role), str(error)) from None
+
+
+def _check_engines(definition: AgentDefinition, settings: Settings) -> None:
+    """Makes each once: a voice may not have the language, a script may be wrong."""
+    try:
+        engines = EngineBuilder(definition, settings, settings.now)
+    except script.ScriptError as error:
+        raise PlaceError(error.path, error.message) from None
+    for role, choice in engines.choices.items():
+        try:
+            if choice.usable:
+                engines.check(role)
+        except (ValueError, OSError) as error:
+            raise PlaceError(("models", role), str(error)) from None
 
 
 def _check_tools(definition: AgentDefinition, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:
