@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def test_a_key_is_made_shown_once_listed_and_revoked(database_url: str) -> None:
         (["create", "shop"], "at least one of: sessions:create"),
         (["create", "", "--scope", "sessions:read"], "1 to 64 printable"),
         (["revoke", "nobody"], "keys list"),
+        (["create", "shop", "--scope", "sessions:read", "--budget-per-day", "0"], "more than 0, as 5 or 2.50EUR"),
+        (["create", "shop", "--scope", "sessions:read", "--budget-per-day", "five"], "more than 0"),
+        (["create", "shop", "--scope", "sessions:read", "--budget-per-day", "5XXX"], "in one of AUD, CAD, CHF"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_remedy(database_url: str, command: list[str], says: str) -> None:
@@ -61,3 +65,18 @@ def test_a_name_in_force_is_not_given_twice(database_url: str) -> None:
     again = cli.invoke(keys_app, command)
     assert isinstance(again.exception, ConfigError)
     assert again.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "amount", "currency", "shown"),
+    [("5", "5", "USD", "at most 5 USD a day"), ("2.50EUR", "2.50", "EUR", "at most 2.5 EUR a day")],
+)
+def test_a_key_may_be_bounded_by_the_day(database_url: str, given: str, amount: str, currency: str, shown: str) -> None:
+    cli = CliRunner()
+    made = cli.invoke(keys_app, ["create", "shop", "--scope", "sessions:create", "--budget-per-day", given])
+    records = open_records(database_url)
+    key = records.keys.verify(made.stdout.strip())
+    records.close()
+    assert key is not None
+    assert (key.budget_per_day, key.budget_currency) == (Decimal(amount), currency)
+    assert shown in cli.invoke(keys_app, ["list"]).stdout
