@@ -27,7 +27,7 @@ from voiceworker.runtime.tasks import Tasks
 
 @dataclass(frozen=True, slots=True)
 class ReplyPatience:
-    first_token_seconds: float = 1.6
+    first_token_seconds: float = 1.5
     "of the first model that is asked"
     next_token_seconds: float = 0.9
     "of those after it"
@@ -37,7 +37,7 @@ class ReplyPatience:
     "without a token once what was written has been spoken, or would have been"
     longest_gap_seconds: float = 2.0
     "without a token, however much there is to be spoken"
-    filler_seconds: float = 1.2
+    filler_seconds: float = 1.0
     "without a token: the filler, if one is handed in"
 
 

@@ -35,6 +35,8 @@ class Written:
     """What one attempt has written so far."""
 
     text: str = ""
+    passed: int = 0
+    "characters of it that are new, and so are spoken"
     has_tool_calls: bool = False
     usage_came: bool = False
     first_at: float | None = None
@@ -127,7 +129,9 @@ class ChainedReply(llm.LLMStream):
                     self._chain.now_serves(link, self._failure.reason if self._failure else "recovered")
                     if rest is None:
                         self._say(_PAUSE if self._said and not ends_a_sentence(self._said) else "")
+                before = len(self._said)
                 self._pass(chunk, rest)
+                written.passed += len(self._said) - before
             if self._chain.was_cut_off(link, written):
                 raise GivenUpError("closed early")
             self._say(rest.finish() if rest is not None else "")
@@ -150,8 +154,10 @@ class ChainedReply(llm.LLMStream):
     def _deadline(self, written: Written, began_at: float, patience: float) -> float:
         if written.first_at is None:
             return began_at + patience
-        spoken_at = written.first_at + len(written.text) / _CHARACTERS_PER_SECOND
         settings = self._chain.patience
+        spoken_at = written.first_at + written.passed / _CHARACTERS_PER_SECOND
+        if not written.passed:  # it repeats what was said: nothing of it is heard, and it goes on
+            spoken_at = written.last_at
         return min(spoken_at + settings.stall_seconds, written.last_at + settings.longest_gap_seconds)
 
     def _context_for(self, link: Link[llm.LLM[Any]]) -> llm.ChatContext:

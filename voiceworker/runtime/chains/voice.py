@@ -27,7 +27,7 @@ from voiceworker.runtime.word_times import Pace
 
 @dataclass(frozen=True, slots=True)
 class VoicePatience:
-    first_audio_seconds: float = 1.1
+    first_audio_seconds: float = 1.0
     "from the text to its first sound, of the first voice that is asked"
     next_audio_seconds: float = 0.8
     "of those after it"
