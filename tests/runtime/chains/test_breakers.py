@@ -203,6 +203,7 @@ def test_where_nothing_can_be_written_the_call_goes_on(tmp_path: Path) -> None:
     ("error", "reason", "severity"),
     [
         (APIStatusError("x", status_code=401), "refused with 401", Severity.LASTING),
+        (APIStatusError("x", status_code=400), "failed with 400", Severity.PASSING),
         (APIStatusError("x", status_code=429), "rate limited", Severity.BUSY),
         (APIStatusError("x", status_code=500), "failed with 500", Severity.PASSING),
         (APIStatusError("x", status_code=1011), "closed early", Severity.PASSING),

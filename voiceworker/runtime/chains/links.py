@@ -65,8 +65,9 @@ class GivenUpError(Exception):
         self.reason = reason
 
 
-_LASTING = frozenset({400, 401, 402, 403, 404, 405, 422})
-"a request like the others is refused: the key, the account, the model or the address is wrong"
+_LASTING = frozenset({401, 402, 403, 404})
+"""Every request is refused: the key, the account, the model or the address is wrong. Not 400, 413 or 422: these may be
+about what this one caller said."""
 
 
 def failure_of(error: BaseException, retry_after_seconds: float | None = None) -> Failure:
@@ -77,7 +78,7 @@ def failure_of(error: BaseException, retry_after_seconds: float | None = None) -
     if status == 429:
         return Failure("rate limited", Severity.BUSY, retry_after_seconds)
     if status in _LASTING:
-        return Failure(f"refused with {status}", Severity.LASTING)
+        return Failure(f"refused with {status}", Severity.LASTING, retry_after_seconds)
     if 400 <= status < 600:
         return Failure(f"failed with {status}", retry_after_seconds=retry_after_seconds)
     if status:  # the plugins give a socket's close code, or -1
