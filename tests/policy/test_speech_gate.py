@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voiceworker.policy.speech_gate import Command, Finalize, Gate, GateSettings, Send, SentAudio
@@ -259,6 +259,7 @@ def test_silence_costs_no_more_than_the_edges_of_speech(verdicts: Verdicts) -> N
 
 
 @given(_VERDICTS, st.lists(_ENGINE, min_size=1, max_size=50))
+@example([0.01] * 18 + [0.35] + [0.01] * 9 + [0.2] * 3, ["", "", "", "reconnected", "began", "", "settled"])
 def test_nothing_is_asked_for_that_was_forgotten(verdicts: Verdicts, events: list[str]) -> None:
     gate = Gate(replace(PLAIN, patience_seconds=0.5), RATE)
     forgotten = 0

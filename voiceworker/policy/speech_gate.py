@@ -96,9 +96,12 @@ class Gate:
     @property
     def needed_since(self) -> int:
         """What came before this sample will never be asked for."""
-        judged = self._judged - self._samples(self._settings.pre_roll_seconds)
-        pending = min(judged, self._sent) if self._open else judged
-        return max(0, min(pending, self._replay_since) if self._is_unsettled else pending)
+        needed = self._judged - self._samples(self._settings.pre_roll_seconds)
+        if self._open:
+            needed = min(needed, self._sent)
+        if self._open or self._is_unsettled:  # while it is open, more may be said that is not final yet
+            needed = min(needed, self._replay_since)
+        return max(0, needed)
 
     # --- what happens ---
 
