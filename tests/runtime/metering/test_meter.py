@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
 from livekit.agents import ChatContext, metrics
+from livekit.agents.metrics.base import Metadata
 
 from voiceworker.policy.pricing import UnknownCurrencyError, Usage
 from voiceworker.prices import load_prices
@@ -251,3 +252,17 @@ def test_a_provider_that_tells_nothing_of_its_cache_is_taken_to_have_none() -> N
     told = answer_of_realtime(input_token_details=kinds.InputTokenDetails(audio_tokens=300, text_tokens=100))
     usage = realtime_usage("openai/gpt-realtime", told)
     assert (usage.cached_input_tokens, usage.cached_audio_input_tokens) == (0, 0)
+
+
+def test_the_transcripts_beside_it_are_counted_under_their_own_model() -> None:
+    meter = Meter(PRICES, "USD")
+    session: rtc.EventEmitter[str] = rtc.EventEmitter()
+    meter.realtime("openai/gpt-realtime", session)
+    figures = metrics.STTMetrics(
+        label="", request_id="item_1", timestamp=0, duration=0, audio_duration=0, input_audio_tokens=600, streamed=True
+    )
+    figures.metadata = Metadata(model_name="gpt-4o-mini-transcribe", model_provider="openai")
+    session.emit("metrics_collected", figures)
+    assert [(one.usage.model, one.cost) for one in meter.turns()] == [
+        ("openai/gpt-4o-mini-transcribe", Decimal("0.003"))
+    ]

@@ -86,11 +86,14 @@ class Meter:
         return MeteredTTS(engine, name, self, counts)
 
     def realtime(self, name: str, source: rtc.EventEmitter[Any]) -> None:
-        """Counts a speech-to-speech session or model by the figures that come with each of its answers."""
+        """Counts a speech-to-speech session or model by the figures that come with each of its answers, and with each
+        transcript of the caller's words."""
 
         def told(figures: object) -> None:
             if isinstance(figures, metrics.RealtimeModelMetrics):
                 self.add(realtime_usage(name, figures))
+            elif isinstance(figures, metrics.STTMetrics):
+                self.add(transcription_usage(name, figures))
 
         source.on("metrics_collected", told)
 
@@ -198,3 +201,14 @@ def realtime_usage(name: str, figures: metrics.RealtimeModelMetrics) -> Usage:
         cached_audio_input_tokens=min(cached.audio_tokens if cached else 0, came.audio_tokens),
         audio_output_tokens=went.audio_tokens,
     )
+
+
+_HEARD_TOKENS_A_SECOND = 10
+"of a caller's sound: https://platform.openai.com/docs/guides/realtime-costs"
+
+
+def transcription_usage(name: str, figures: metrics.STTMetrics) -> Usage:
+    """Of the model that writes down the caller's words beside a speech-to-speech model of the same provider."""
+    model = figures.metadata.model_name if figures.metadata is not None else None
+    seconds = figures.audio_duration or figures.input_audio_tokens / _HEARD_TOKENS_A_SECOND
+    return Usage("stt", f"{name.partition('/')[0]}/{model or 'unknown'}", audio_seconds=seconds)
