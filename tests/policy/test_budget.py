@@ -98,8 +98,12 @@ def test_a_budget_of_a_scope_that_is_not_bounded_is_no_matter() -> None:
 
 
 def test_a_budget_that_others_have_spent_far_beyond_is_cut_by_its_own_measure_only() -> None:
-    spending = Spending([Budget("day", Decimal(10), spent_before=Decimal(10))])
+    spending = Spending([Budget("day", Decimal(10), spent_before=Decimal(20))])
     assert [type(command) for command in spending.due(1)] == [Warn, Exceed, SayGoodbye]
+    spending.spent(Decimal("4.9"))
+    assert spending.due(2) == []
+    spending.spent(Decimal(5))
+    assert spending.due(3) == [CutLine()]
 
 
 def test_an_estimate_put_right_does_not_take_a_verdict_back() -> None:

@@ -35,7 +35,7 @@ class BudgetSettings:
     farewell_seconds: float = 30
     "longest time from the goodbye to the end of the call"
     cut_at: Decimal = Decimal("1.5")
-    "share of a limit at which the line is cut, whatever is being said"
+    "share of a limit at which the line is cut, whatever is being said; what others passed it by does not count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +142,13 @@ class Spending:
         return self._parting_at + self._settings.farewell_seconds
 
     def _must_cut(self, now: float) -> bool:
-        if any(self._spent_of(self._budgets[scope]) >= self._cut_of(self._budgets[scope]) for scope in self._exceeded):
+        if any(self._is_far_beyond(self._budgets[scope]) for scope in self._exceeded):
             return True
         return self._parting_at is not None and now >= self._parting_at + self._settings.farewell_seconds
 
-    def _cut_of(self, budget: Budget) -> Decimal:
-        return budget.limit * self._settings.cut_at
+    def _is_far_beyond(self, budget: Budget) -> bool:
+        own = min(self._spent_of(budget) - budget.limit, self._cost)
+        return own >= budget.limit * (self._settings.cut_at - 1)
 
     def _spent_of(self, budget: Budget) -> Decimal:
         return budget.spent_before + self._cost
