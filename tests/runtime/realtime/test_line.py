@@ -214,3 +214,38 @@ async def test_a_session_that_the_provider_ends_early_is_replaced(
         await talk.until(lambda: len(emulators.realtime.sessions[2].texts) == 2)
         assert emulators.realtime.sessions[2].texts[0] == "my name is ada"
     assert talk.losses == []
+
+
+async def renewed(
+    emulators: ProviderEmulators, talking: Any, make_speech: MakeSpeech, renewals: int, cap: float
+) -> None:
+    """Facts are stated all along; at the end the last connection knows each of them once, and none was ever missing."""
+    emulators.realtime.session_seconds = cap
+    stated: list[str] = []
+    async with talking(emulators, cap_seconds=cap) as talk:
+        while talk.session.renewals < renewals:
+            stated.append(f"fact number {len(stated)} is told")
+            await say(talk, emulators, make_speech(stated[-1]))
+            await talk.reply()
+            await talk.until(lambda: len(talk.history.items) == 2 * len(stated))
+            await asyncio.sleep(cap / 5)
+        last = emulators.realtime.sessions[-1]
+        await talk.until(lambda: sum(item.role == "user" for item in last.items) == len(stated))
+        assert [item.text for item in last.items if item.role == "user"] == stated
+        assert not any(session.expired for session in emulators.realtime.sessions)
+        assert talk.losses == talk.broken_off == []
+    ends = [session.closed_at for session in emulators.realtime.sessions]
+    begins = [session.opened_at for session in emulators.realtime.sessions]
+    assert all(end is not None and begin < end for begin, end in zip(begins[1:], ends, strict=False))  # they overlap
+
+
+async def test_facts_survive_renewals(emulators: ProviderEmulators, talking: Any, make_speech: MakeSpeech) -> None:
+    await renewed(emulators, talking, make_speech, renewals=3, cap=1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+async def test_facts_survive_thirty_renewals_with_a_cap_of_twenty_seconds(
+    emulators: ProviderEmulators, talking: Any, make_speech: MakeSpeech
+) -> None:
+    await renewed(emulators, talking, make_speech, renewals=30, cap=20)

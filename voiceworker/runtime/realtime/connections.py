@@ -22,6 +22,7 @@ logger = logging.getLogger("voiceworker.realtime")
 
 _REPLY = "reply"
 _SECOND_TRY_SECONDS = 0.1
+_READING_SECONDS = 0.1
 
 
 class Owner(Protocol):
@@ -109,7 +110,7 @@ class Connections:
             self._changed.clear()
             wire, now = self.wire, time.monotonic()
             assert wire is not None
-            if wire.failure or self._liveness.is_dead(now):
+            if wire.failure or await self._hangs():
                 await self._replace(wire)
             elif self._is_behind(wire, now):
                 await self._catch_up(wire)
@@ -117,6 +118,13 @@ class Connections:
                 await self._renew(wire)
             else:
                 await self._sleep(now)
+
+    async def _hangs(self) -> bool:
+        """Asked twice: what came while this process itself was held up has to be read first."""
+        if not self._liveness.is_dead(time.monotonic()):
+            return False
+        await asyncio.sleep(_READING_SECONDS)
+        return self._liveness.is_dead(time.monotonic())
 
     async def _sleep(self, now: float) -> None:
         renewal = self._renewal.deadline(now)
