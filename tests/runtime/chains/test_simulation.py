@@ -114,6 +114,8 @@ class Lane:
 
     def __init__(self, bench: Any, local: ProviderEmulators, folder: Path) -> None:
         self._folder = folder
+        self._said_until = 0.0
+        "as the providers take it: until then they would tell a new connection the rest of it"
         self._bench = bench
         self._local = local
         self._speech: Speech | None = None
@@ -146,7 +148,9 @@ class Lane:
         if self._speech is not None:
             rest = rest_of(self._speech, len(self.turns[-1].heard), self._folder)
             if rest is not None:
-                self._providers[key].expect(rest, time.perf_counter(), api_key=key)
+                now = time.perf_counter()
+                self._providers[key].expect(rest, now, api_key=key)
+                self._said_until = max(self._said_until, now + rest.seconds)
 
     def _filler(self) -> str:
         return FILLER
@@ -179,6 +183,7 @@ class Lane:
                     turn.heard += event.alternatives[0].text.split()
                     changed.set()
 
+        await asyncio.sleep(self._said_until - time.perf_counter())
         silence = np.zeros(SAMPLE_RATE * 5, np.int16)
         samples = np.concatenate([samples_of(speech), silence])
         frame = round(FRAME_SECONDS * SAMPLE_RATE)
