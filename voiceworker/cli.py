@@ -18,6 +18,7 @@ from voiceworker.lab.call_command import call
 from voiceworker.lab.soak_command import soak
 from voiceworker.models_command import models
 from voiceworker.records.usage_command import usage
+from voiceworker.redaction import Redactor, secrets_of
 from voiceworker.runtime.route_command import route
 
 app = typer.Typer(
@@ -49,7 +50,7 @@ def up() -> None:
     from voiceworker.stack.up import up as run
 
     settings = load_settings()
-    log = ReadableLog(Console(), settings.data_directory / "log")
+    log = ReadableLog(Console(), settings.data_directory / "log", Redactor(secrets_of(settings)))
     try:
         raise typer.Exit(asyncio.run(run(settings, log)))
     finally:

@@ -58,10 +58,10 @@ async def test_each_list_becomes_a_chain_of_what_is_paid_for_metered_and_what_is
 
 async def test_a_paid_recogniser_is_gated_unless_the_agent_says_no(build: Build) -> None:
     call, engines = build({**PREFERRED, "stt": ["deepgram/nova-3"]})
-    metered = engines.hearing()
-    assert isinstance(metered, MeteredSTT)
-    assert isinstance(metered.engine, SpeechGate)
-    assert isinstance(metered.engine.engine, deepgram.STT)
+    gate = engines.hearing()
+    assert isinstance(gate, SpeechGate)
+    assert isinstance(gate.engine, MeteredSTT)  # within: what the gate keeps back costs nothing
+    assert isinstance(gate.engine.engine, deepgram.STT)
     await call.aclose()
     call, engines = build({**PREFERRED, "stt": ["deepgram/nova-3"]}, limits={"speech_gate": False})
     ungated = engines.hearing()

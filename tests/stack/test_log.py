@@ -13,14 +13,18 @@ from voiceworker.events import (
     AgentInterrupted,
     AgentSpeechStarted,
     AgentTranscript,
+    BudgetExceeded,
     Envelope,
     Event,
+    ModelsRouted,
+    ModelsSwitched,
     SessionEnded,
     TurnCommitted,
     UserSpeechStarted,
     UserTranscript,
 )
 from voiceworker.policy.latency import PARTS
+from voiceworker.redaction import Redactor
 from voiceworker.stack.log import SPANS, ReadableLog, latency_in_words
 
 PARTS_OF_640 = {
@@ -64,6 +68,28 @@ def test_who_said_what_stands_on_one_line_each_with_the_latency_of_the_reply() -
         " 456789  agent says: I was — (interrupted)",
         " 456789  call ended: caller left",
     ]
+
+
+def test_models_and_money_are_told_in_plain_words() -> None:
+    text = printed(
+        told(ModelsRouted("default", "deepgram/nova-3", "script", "espeak")),
+        told(ModelsRouted("default", "", "", "", realtime="openai/gpt-realtime")),
+        told(ModelsSwitched("tts", from_="deepgram/aura-2-thalia-en", to="espeak", reason="timed out")),
+        told(BudgetExceeded("session", "0.51", "0.50", "USD")),
+    )
+    assert text.splitlines() == [
+        " 456789  hears with deepgram/nova-3, thinks with script, speaks with espeak",
+        " 456789  hears, thinks and speaks with openai/gpt-realtime",
+        " 456789  tts goes on with espeak; deepgram/aura-2-thalia-en timed out",
+        " 456789  the budget of this session is spent: 0.51 of 0.50 USD",
+    ]
+
+
+def test_what_a_process_prints_past_its_log_shows_no_secret_either() -> None:
+    output = io.StringIO()
+    log = ReadableLog(Console(file=output, width=200), redactor=Redactor(["sk-a-key-of-somebody"]))
+    log.line("worker", "openai.AuthenticationError: wrong key sk-a-key-of-somebody")
+    assert output.getvalue() == " worker  openai.AuthenticationError: wrong key [redacted]\n"
 
 
 @pytest.mark.parametrize("line", ['{"level": "info", "msg": "starting"}', '{"level": "DEBUG"}', "", "   "])

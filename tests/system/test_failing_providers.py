@@ -105,6 +105,10 @@ async def test_a_call_goes_on_through_faults_of_every_role_and_costs_what_is_bil
     assert " ".join(texts).split() == said  # no word lost, none twice
     spent = sum((entry.cost for entry in written if entry.cost is not None), Decimal(0))
     assert abs(spent - _billed(emulators)) < Decimal("0.01")
+    seconds = sum(entry.usage.audio_seconds for entry in written)
+    assert seconds == pytest.approx(
+        emulators.bill.total("stt").audio_seconds, abs=2
+    )  # what was on its way when it fell
     told = [event for event in events if isinstance(event, UsageUpdated)]
     assert told
     assert Decimal(told[-1].cost) <= spent

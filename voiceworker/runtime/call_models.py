@@ -1,4 +1,4 @@
-"""What the engines of a call are put into: from inside out a speech gate, a meter, a chain with those that stand by."""
+"""What the engines of a call are put into: from inside out a meter, a speech gate, a chain with those that stand by."""
 
 from __future__ import annotations
 
@@ -127,9 +127,10 @@ class _CallAssembly(Assembly):
     def _gated(self, name: ModelName, engine: stt.STT[Any]) -> stt.STT[Any]:
         if name.embedded:
             return engine
+        metered = self._models.meter.stt(name.priced, engine)
         if name.paid and engine.capabilities.streaming and self._definition.limits.speech_gate:
-            engine = SpeechGate(engine, vad=gate_detector())
-        return self._models.meter.stt(name.priced, engine)
+            return SpeechGate(metered, vad=gate_detector())  # around the meter: what is sent is what is paid for
+        return metered
 
     def _link(self, name: ModelName, engine: _Engine, *, continues: bool = True) -> Link[_Engine]:
         free = probe_of(name, self._definition, self._models.settings)

@@ -28,8 +28,8 @@ Links = Iterator[tuple[ModelName, Engine]]
 class Assembly:
     """What the engines of a role become before the call has them. This one: the first of them, as it is.
 
-    From inside out: a paid, streaming recogniser gets a speech gate; whatever is paid gets a meter; those of one role
-    are joined to a chain.
+    From inside out: whatever is paid gets a meter; a paid, streaming recogniser gets a speech gate around it; those of
+    one role are joined to a chain.
     """
 
     def hearing(self, links: Links[stt.STT[Any]]) -> stt.STT[Any]:

@@ -17,15 +17,19 @@ from voiceworker.events import (
     AgentInterrupted,
     AgentSpeechStarted,
     AgentTranscript,
+    BudgetExceeded,
+    BudgetWarned,
     Envelope,
     ErrorOccurred,
     ModelsRouted,
+    ModelsSwitched,
     SessionEnded,
     SessionStarted,
     ToolReturned,
     TurnCommitted,
     UserTranscript,
 )
+from voiceworker.redaction import Redactor
 
 _QUIET_LEVELS: dict[str, set[str]] = defaultdict(lambda: {"debug", "info"})
 _QUIET_LEVELS["sfu"] = {"debug", "info", "warn"}  # it warns whenever a client leaves
@@ -47,9 +51,11 @@ its tools, making the answer, the network both ways."""
 
 
 class ReadableLog:
-    def __init__(self, console: Console, raw_directory: Path | None = None) -> None:
-        """`raw_directory`: where all that the processes print is kept as well, a file each, of bounded size."""
+    def __init__(self, console: Console, raw_directory: Path | None = None, redactor: Redactor | None = None) -> None:
+        """`raw_directory`: where all that the processes print is kept as well, a file each, of bounded size.
+        `redactor`: for what a process prints past its own log, as a crash does."""
         self._console = console
+        self._redactor = redactor or Redactor(())
         self._raw_directory = raw_directory
         self._raw: dict[str, logging.Handler] = {}
         self._latencies: dict[str, str] = {}
@@ -68,6 +74,7 @@ class ReadableLog:
 
     def line(self, source: str, line: str) -> None:
         """A line of a child's output: an event of a call is told; of the rest, only warnings and worse are shown."""
+        line = self._redactor.text(line)
         self._keep(source, line)
         body = _json_object(line)
         if body is None:
@@ -106,8 +113,16 @@ class ReadableLog:
         match envelope.event:
             case SessionStarted(agent):
                 return "bold", f"call to {agent} began ({envelope.session})"
+            case ModelsRouted(realtime=str(model)) if model:
+                return "dim", f"hears, thinks and speaks with {model}"
             case ModelsRouted(_, stt, llm, tts):
                 return "dim", f"hears with {stt}, thinks with {llm}, speaks with {tts}"
+            case ModelsSwitched(role, old, new, reason):
+                return "yellow", f"{role} goes on with {new}; {old} {reason}"
+            case BudgetWarned(scope, spent, limit, currency):
+                return "yellow", f"the budget of this {scope} is used to {spent} of {limit} {currency}"
+            case BudgetExceeded(scope, spent, limit, currency):
+                return "red", f"the budget of this {scope} is spent: {spent} of {limit} {currency}"
             case UserTranscript(text, True, _, typed):
                 return "cyan", f"caller {'writes' if typed else 'says'}: {text}"
             case TurnCommitted():
