@@ -123,9 +123,10 @@ class VoiceChain(tts.TTS[Any]):
     # --- for the streams ---
 
     def candidates(self, tried: Sequence[str]) -> list[Link[tts.TTS[Any]]]:
-        """Who may be asked for the next part, in this order."""
+        """Who may be asked for the next part, in this order. When the preferred one has failed again, the caller waits:
+        then comes the one that has spoken last."""
         links = list(self.links)
-        if time.monotonic() < self._stays_until:
+        if tried or time.monotonic() < self._stays_until:
             links.sort(key=lambda link: link is not self._serving)
         return [link for link in links if link.name not in tried]
 
