@@ -177,7 +177,7 @@ class UsageUpdated(Event):
 class BudgetWarned(Event):
     type: ClassVar[str] = "budget.warned"
     scope: str
-    "session | key | day"
+    "session | key | agent | day"
     spent: str
     limit: str
     currency: str

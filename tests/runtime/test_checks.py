@@ -32,6 +32,7 @@ def test_the_front_desk_is_in_order(tmp_path: Path) -> None:
         ({"routes": [{"when": {"plan": "free"}, "llm": ["opnai/x"]}]}, ("routes", 0, "llm", 0), "known providers"),
         ({"routes": [{"when": {"plan": "free"}, "llm": ["openai/x"]}]}, ("routes", 0, "llm"), "set OPENAI_API_KEY"),
         ({"routes": [{"when": {"plan": "free"}, "tts": ["espeak/xx"]}]}, ("routes", 0, "tts"), "xx"),
+        ({"limits": {"budget": {"amount": 1, "currency": "XXX"}}}, ("limits", "budget", "currency"), "XXX"),
         ({"tools": ["calendar", "horoscope"]}, ("tools", 1), "there are: calendar"),
         ({"tools": []}, ("tool_settings", "calendar"), "of no tool"),
         ({"script": {"nonsense": 1}}, ("script", "nonsense"), "nonsense|unknown"),

@@ -111,11 +111,15 @@ class Call:
             on_agent=self._spoken_by,
         )
         self.agent: Receptionist = self.speech.agent
-        turns.attach(session, lambda heard: self.agent.unheard(heard))
+
+        def unheard(heard: str) -> str:
+            return self.agent.unheard(heard)
+
+        turns.attach(session, unheard)
         self.speech.attach(session)
         attendance = Attendance(AttendanceSettings(), time.monotonic())
         narrator = cast("Narrator", self)
-        SessionListener(session, self.agent, narrator, attendance, turns, lambda: None, lambda: None).attach()
+        SessionListener(session, unheard, narrator, attendance, turns, lambda: None, lambda: None).attach()
         options = room_io.RoomOptions(
             audio_input=room_io.AudioInputOptions(sample_rate=CALLER_SAMPLE_RATE, frame_size_ms=10),
             audio_output=False,

@@ -82,6 +82,8 @@ class Settings(Frozen):
     budget_per_day: Amount | None = None
     "what all calls of one day together may cost; None: no bound"
     budget_currency: Currency = "USD"
+    realtime_cap_seconds: Annotated[float, Field(ge=15, le=86400)] = 3600
+    "after how long the provider of a speech-to-speech model ends a connection; ours is renewed before"
 
     @field_validator("cors_origins", "trusted_proxies", "turn_urls", mode="before")
     @classmethod

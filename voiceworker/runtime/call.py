@@ -13,20 +13,23 @@ from typing import Any, Protocol
 import aiohttp
 from livekit import api, rtc
 from livekit.agents import (
+    NOT_GIVEN,
     AgentSession,
     CloseEvent,
     CloseReason,
     JobContext,
+    NotGivenOr,
     TurnHandlingOptions,
     inference,
     llm,
     room_io,
 )
 from livekit.agents.beta.tools import EndCallTool
+from livekit.agents.voice import SpeechHandle
 
 from voiceworker.config import AgentDefinition, Settings
 from voiceworker.dispatch import CallRequest
-from voiceworker.events import ModelsRouted, SessionEnded, SessionStarted, UserTranscript
+from voiceworker.events import ModelsRouted, ModelsSwitched, SessionEnded, SessionStarted, UserTranscript
 from voiceworker.policy.attendance import AskStillThere, Attendance, AttendanceSettings, EndCall, EndReason, SayGoodbye
 from voiceworker.policy.eagerness import turn_timing
 from voiceworker.runtime.accounts import Accounts
@@ -37,6 +40,7 @@ from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.greeting import SpokenGreeting
 from voiceworker.runtime.intents import IntentRouting
 from voiceworker.runtime.narrator import Narrator, TranscriptSink
+from voiceworker.runtime.realtime import LineSettings, Lost, SpeechToSpeech, model_options
 from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.routing import CallRouting
 from voiceworker.runtime.session_events import SessionListener
@@ -120,6 +124,8 @@ class Call:
         self._greeting: SpokenGreeting | None = None
         self._turns: TurnTaking | None = None
         "None in the framework's console, which has its own"
+        self._speech: SpeechToSpeech | None = None
+        "None when no speech-to-speech model leads"
         self._listening = False
         "the session has started: somebody who joins can be greeted"
         self._books = Bookkeeper(
@@ -183,8 +189,11 @@ class Call:
             self._greeting = SpokenGreeting(folder, str(voice), definition.greeting)
             await asyncio.to_thread(self._greeting.load)
         turns = self._turns = None if self._context.is_fake_job() else self._make_turns()
-        self._agent = Receptionist(definition, [*tools, *self._intents.tools(), self._end_call_tool()], turns)
-        self._intents.attach(self._agent)
+        tools += self._intents.tools()
+        speech = self._speech = self._make_speech(tools)
+        self._spoken_by(
+            Receptionist(definition, [*tools, self._end_call_tool()], turns) if speech is None else speech.agent
+        )
         return AgentSession(
             stt=engines.hearing(),
             llm=engines.thinking(),
@@ -196,13 +205,47 @@ class Call:
             user_away_timeout=None,  # silence is decided by policy/attendance.py
         )
 
+    def _make_speech(self, tools: list[llm.Tool | llm.Toolset]) -> SpeechToSpeech | None:
+        model = self._engines.realtime(**model_options())
+        if model is None:
+            return None
+        turns, name = self._turns, self._engines.choices["realtime"].chosen
+        speech = SpeechToSpeech(
+            model,
+            self._definition,
+            turns,
+            lambda: [*tools, self._end_call_tool()],
+            self._tasks,
+            settings=LineSettings(cap_seconds=self._settings.realtime_cap_seconds),
+            on_lost=self._realtime_lost,
+            on_agent=self._spoken_by,
+            **({} if turns is None else {"voiced": turns.voiced}),
+        )
+        self._models.meter.realtime(name.priced, speech.line)
+        return speech
+
+    def _realtime_lost(self, lost: Lost) -> None:
+        names = {role: str(choice.chosen) for role, choice in self._engines.choices.items() if choice.usable}
+        self._narrator.tell(ModelsSwitched("realtime", names.get("realtime", ""), names.get("llm", ""), lost.reason))
+
+    def _spoken_by(self, agent: Receptionist) -> None:
+        """Who speaks from now on."""
+        self._agent = agent
+        self._intents.attach(agent)
+
+    def _unheard(self, heard: str) -> str:
+        assert self._agent is not None
+        return self._agent.unheard(heard)
+
     async def _start_session(self, session: AgentSession[None]) -> None:
         self._session, agent, turns = session, self._agent, self._turns
         assert agent is not None
         if turns is not None:
-            turns.attach(session, agent.unheard)
+            turns.attach(session, self._unheard)
+        if self._speech is not None:
+            self._speech.attach(session)
         SessionListener(
-            session, agent, self._narrator, self._attendance, turns, self._changed.set, self._stumbled
+            session, self._unheard, self._narrator, self._attendance, turns, self._changed.set, self._stumbled
         ).attach()
         session.on("close", self._session_closed)
         self._books.attach(session)
@@ -225,7 +268,7 @@ class Call:
         self._narrator.tell(ModelsRouted(decision.rule, stt, llm, tts, realtime, decision.arm))
 
     def _make_turns(self) -> TurnTaking:
-        choices = {role: choice.chosen.provider for role, choice in self._engines.choices.items()}
+        choices = {role: choice.chosen.provider for role, choice in self._engines.choices.items() if choice.usable}
         return TurnTaking(
             self._definition,
             self._context.room,
@@ -233,14 +276,16 @@ class Call:
             self._narrator.tell,
             lambda: self._caller,
             # what answers within milliseconds needs no head start
-            may_speculate=choices["llm"] != "script",
+            may_speculate=choices["llm"] != "script" and "realtime" not in choices,
             in_pieces=choices["tts"] != "espeak",
             has_interims=self._engines.hearing().capabilities.interim_results,
         )
 
     def _end_call_tool(self) -> EndCallTool:
         """The script says goodbye and calls it at once; a language model calls it silently and is asked for one."""
-        scripted = self._engines.choices["llm"].chosen.provider == "script"
+        realtime = self._engines.choices.get("realtime")
+        speaks_itself = self._agent is None and realtime is not None and bool(realtime.usable)  # not so its stand-in
+        scripted = not speaks_itself and self._engines.choices["llm"].chosen.provider == "script"
         farewell = None if scripted else "Say goodbye in one short sentence."
         return EndCallTool(delete_room=False, end_instructions=farewell)
 
@@ -272,7 +317,7 @@ class Call:
         except RuntimeError:  # the farewell is being said: it ends the call
             return
         if len(text) > LONGEST_TYPED_CHARACTERS:
-            session.say(TOO_LONG_TYPED)
+            self._say(TOO_LONG_TYPED)
             return
         self._narrator.tell(UserTranscript(text=text, final=True, typed=True))
         if self._turns is not None:
@@ -328,6 +373,9 @@ class Call:
         assert self._agent is not None
         if self._turns is not None:
             self._turns.next_speech_is("greeting")
+        if self._speech is not None:
+            self._speech.say(text)
+            return
         if spoken is not None and spoken.is_known:
             self._session.say(text, audio=spoken.frames())
             return
@@ -369,9 +417,10 @@ class Call:
             except TimeoutError:
                 pass
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, allow_interruptions: NotGivenOr[bool] = NOT_GIVEN) -> SpeechHandle:
         assert self._session is not None
-        self._session.say(text)
+        voice = self._session if self._speech is None else self._speech
+        return voice.say(text, allow_interruptions=allow_interruptions)
 
     async def _part(self, reason: EndReason) -> None:
         assert self._session is not None
@@ -382,7 +431,7 @@ class Call:
                 await self._session.interrupt()
                 if self._turns is not None:
                     self._turns.next_speech_is("important")
-                await self._session.say(text, allow_interruptions=False).wait_for_playout()
+                await self._say(text, allow_interruptions=False).wait_for_playout()
         except (TimeoutError, RuntimeError) as error:
             logger.warning("the farewell was not spoken: %s", error)
         finally:
@@ -409,6 +458,9 @@ class Call:
             try:
                 if self._session is not None:
                     await self._session.aclose()
+                if self._speech is not None:
+                    await self._speech.aclose()
+                await self._books.write_down(whole=True)  # what was counted while it closed
                 if self._turns is not None:
                     await self._turns.aclose()
                 await self._tasks.aclose()

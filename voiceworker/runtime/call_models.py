@@ -13,6 +13,7 @@ from voiceworker.events import Event, ModelsSwitched
 from voiceworker.models import ModelName
 from voiceworker.policy.pricing import PriceTable
 from voiceworker.probe import probe_of
+from voiceworker.providers import COMPATIBLE, Role
 from voiceworker.runtime.chains import Breakers, HttpProbe, Link, Switch
 from voiceworker.runtime.chains.apology import Apology
 from voiceworker.runtime.chains.language_model import LanguageModelChain
@@ -24,6 +25,15 @@ from voiceworker.runtime.speech_gate import SpeechGate, gate_detector
 
 _HEALTH_FILE = "providers.json"
 "what the calls of this machine know of which provider is out of order"
+
+_PATIENCE: dict[tuple[Role, str], float] = {
+    ("llm", "ollama"): 4.0,
+    ("llm", COMPATIBLE): 4.0,
+    ("tts", "openai"): 1.5,
+    ("tts", "piper"): 2.0,
+    ("stt", "whisper"): 10.0,
+}
+"seconds: what answers on this machine, or waits for the whole text, is not taken to hang as soon as others are"
 
 _Engine = TypeVar("_Engine")
 _Whole = TypeVar("_Whole", stt.STT[Any], llm.LLM[Any], tts.TTS[Any])
@@ -96,7 +106,7 @@ class _CallAssembly(Assembly):
         self._definition = definition
 
     def hearing(self, links: Links[stt.STT[Any]]) -> stt.STT[Any]:
-        members = [self._link(name, self._gated(name, engine)) for name, engine in links]
+        members = [self._link("stt", name, self._gated(name, engine)) for name, engine in links]
         if len(members) == 1:
             return self._models.kept(members[0].engine)
         models = self._models
@@ -109,7 +119,7 @@ class _CallAssembly(Assembly):
         members: list[Link[llm.LLM[Any]]] = []
         for name, engine in links:
             metered = engine if name.embedded else models.meter.llm(name.priced, engine)
-            members.append(self._link(name, metered, continues=name.provider != "script"))
+            members.append(self._link("llm", name, metered, continues=name.provider != "script"))
         if len(members) == 1:
             return models.kept(members[0].engine)
         return models.kept(LanguageModelChain(members, models.breakers, models.switched, filler=models.filler))
@@ -118,8 +128,9 @@ class _CallAssembly(Assembly):
         models = self._models
         members: list[Link[tts.TTS[Any]]] = []
         for name, engine in links:
-            members.append(self._link(name, engine if name.embedded else models.meter.tts(name.priced, engine)))
-        if len(members) == 1:
+            metered = engine if name.embedded else models.meter.tts(name.priced, engine)
+            members.append(self._link("tts", name, metered))
+        if len(members) == 1 and name.embedded:
             return models.kept(members[0].engine)
         apology = models.apology(self._definition)
         return models.kept(VoiceChain(members, models.breakers, models.switched, apology=apology))
@@ -132,7 +143,8 @@ class _CallAssembly(Assembly):
             return SpeechGate(metered, vad=gate_detector())  # around the meter: what is sent is what is paid for
         return metered
 
-    def _link(self, name: ModelName, engine: _Engine, *, continues: bool = True) -> Link[_Engine]:
+    def _link(self, role: Role, name: ModelName, engine: _Engine, *, continues: bool = True) -> Link[_Engine]:
         free = probe_of(name, self._definition, self._models.settings)
         probe = HttpProbe(free.url, dict(free.headers)) if free is not None and free.asks else None
-        return Link(str(name), engine, probe, continues=continues)
+        patience = _PATIENCE.get((role, name.provider))
+        return Link(str(name), engine, probe, patience, continues)

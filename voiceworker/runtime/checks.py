@@ -10,6 +10,8 @@ from livekit.plugins import script
 
 from voiceworker.config import AgentCheck, AgentDefinition, PlaceError, Settings
 from voiceworker.models import ROLES, ModelName, NoModel, choose_models, endpoint_of
+from voiceworker.policy.pricing import UnknownCurrencyError
+from voiceworker.prices import load_prices
 from voiceworker.providers import COMPATIBLE
 from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.routing import check_routes
@@ -25,6 +27,7 @@ def definition_check(settings: Settings, toolboxes: Mapping[str, Toolbox]) -> Ag
 
     def check(definition: AgentDefinition) -> None:
         check_answers(definition)
+        _check_budgets(definition, settings)
         check_routes(definition, check_answers)
         _check_tools(definition, settings, toolboxes)
 
@@ -59,6 +62,16 @@ def _check_engines(definition: AgentDefinition, settings: Settings) -> None:
                 engines.check(role)
         except (ValueError, OSError) as error:
             raise PlaceError(("models", role), str(error)) from None
+
+
+def _check_budgets(definition: AgentDefinition, settings: Settings) -> None:
+    prices = load_prices(settings.prices_file)
+    for name, budget in (("budget", definition.limits.budget), ("budget_per_day", definition.limits.budget_per_day)):
+        try:
+            if budget is not None:
+                prices.convert(budget.amount, budget.currency, settings.budget_currency)
+        except UnknownCurrencyError as error:
+            raise PlaceError(("limits", name, "currency"), str(error)) from None
 
 
 def _check_tools(definition: AgentDefinition, settings: Settings, toolboxes: Mapping[str, Toolbox]) -> None:

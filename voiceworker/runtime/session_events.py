@@ -33,7 +33,6 @@ from voiceworker.events import (
 )
 from voiceworker.policy.attendance import Attendance
 from voiceworker.runtime.narrator import Narrator
-from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.turn_taking import TurnTaking
 
 
@@ -41,16 +40,17 @@ class SessionListener:
     def __init__(
         self,
         session: AgentSession[Any],
-        agent: Receptionist,
+        unheard: Callable[[str], str],
         narrator: Narrator,
         attendance: Attendance,
         turns: TurnTaking | None,
         on_change: Callable[[], None],
         on_no_answer: Callable[[], None],
     ) -> None:
-        """With `turns` the agent's speech is told by them, at the moment of its sound."""
+        """`unheard(heard)`: what of the present reply was not. With `turns` the agent's speech is told by them, at the
+        moment of its sound."""
         self._session = session
-        self._agent = agent
+        self._unheard = unheard
         self._narrator = narrator
         self._attendance = attendance
         self._turns = turns
@@ -96,7 +96,7 @@ class SessionListener:
             return
         text = item.text_content or ""
         if item.role == "assistant" and item.interrupted:
-            self._narrator.tell(AgentInterrupted(heard_text=text, unheard_text=self._agent.unheard(text)))
+            self._narrator.tell(AgentInterrupted(heard_text=text, unheard_text=self._unheard(text)))
         elif item.role == "assistant":
             self._narrator.tell(AgentTranscript(text=text, final=True))
 

@@ -207,6 +207,16 @@ class TurnTaking:
                 first = False
             yield frame
 
+    async def voiced(self, frames: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """A reply's audio as a speech-to-speech model makes it: its first token is a sound."""
+        first = True
+        async for frame in frames:
+            if first:
+                now, first = time.monotonic(), False
+                self._clock.first_token(now)
+                self._clock.first_audio(now)
+            yield frame
+
     # --- what the sink tells ---
 
     def audible(self, event: Audible) -> None:
