@@ -51,11 +51,11 @@ class ModelName:
             raise ValueError(
                 f"{text!r}: no such {role} model here; {_guess(name, able)}known providers: {', '.join(able)}"
             )
-        if not model and not provider.nameless:
-            raise ValueError(f"{text!r}: name the model too, as in {provider.example[role]}")
         voice = ""
         if provider.voices and role in ("tts", "realtime"):
             model, _, voice = model.partition("/")
+        if not model and not provider.nameless:
+            raise ValueError(f"{text!r}: name the model too, as in {provider.example[role]}")
         _check_called(text, model, role, provider)
         return cls(name, model, voice)
 
