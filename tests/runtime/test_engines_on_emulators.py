@@ -15,6 +15,8 @@ from voiceworker.config import AgentDefinition, Settings
 from voiceworker.lab.emulators import Delays, ProviderEmulators
 from voiceworker.runtime.engines import EngineBuilder
 
+pytestmark = pytest.mark.slow
+
 QUICK = Delays(first_token_seconds=0.01, tokens_per_second=1000, first_audio_seconds=0.01, leading_silence_seconds=0.0)
 KEYS = {"OPENAI_API_KEY": "key-of-openai", "DEEPGRAM_API_KEY": "key-of-deepgram", "VLLM_API_KEY": "key-of-vllm"}
 

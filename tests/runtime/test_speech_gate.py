@@ -28,6 +28,8 @@ from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
 from voiceworker.runtime.metering import Meter
 from voiceworker.runtime.speech_gate import GatedStream, SpeechGate, gate_detector, gate_settings
 
+pytestmark = pytest.mark.slow
+
 MATERIAL = Path(__file__).parents[1] / "audio" / "turns"
 FINAL, INTERIM = stt.SpeechEventType.FINAL_TRANSCRIPT, stt.SpeechEventType.INTERIM_TRANSCRIPT
 USAGE = stt.SpeechEventType.RECOGNITION_USAGE

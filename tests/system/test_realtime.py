@@ -252,6 +252,7 @@ async def test_renewals_are_not_heard_and_nothing_is_forgotten(sfu: Settings, tm
     await renewed_calls(sfu, tmp_path, renewals=2, cap_seconds=12)
 
 
+@pytest.mark.lab
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_thirty_renewals_with_a_cap_of_twenty_seconds(sfu: Settings, tmp_path: Path) -> None:

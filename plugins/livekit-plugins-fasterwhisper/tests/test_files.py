@@ -15,6 +15,8 @@ from livekit.agents import Plugin
 from livekit.plugins import fasterwhisper
 from livekit.plugins.fasterwhisper import files
 
+pytestmark = pytest.mark.slow
+
 CONSTANTS = "huggingface_hub.constants"
 REPOSITORY = "Systran/faster-whisper-tiny.en"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -17,6 +17,8 @@ from livekit.agents import APIConnectionError, inference
 from livekit.agents.stt import RecognizeStream, SpeechEvent, SpeechEventType
 from livekit.plugins.fasterwhisper import STT, MissingModelError
 
+pytestmark = pytest.mark.slow
+
 Samples = npt.NDArray[np.int16]
 Speech = Mapping[str, Samples]
 Engine = Callable[..., STT]

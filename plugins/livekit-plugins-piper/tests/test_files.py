@@ -15,6 +15,8 @@ pytest.importorskip("onnx", reason="onnx, which makes the tests' voices, is not 
 from livekit.plugins import piper
 from livekit.plugins.piper import files
 
+pytestmark = pytest.mark.slow
+
 HUM = "en_US-hum-low"
 ADDRESS = "piper.download_voices.URL_FORMAT"
 

@@ -16,6 +16,8 @@ pytest.importorskip("onnx", reason="onnx, which makes the tests' voices, is not 
 
 from livekit.plugins.piper import TTS, MissingVoiceError, VoiceError
 
+pytestmark = pytest.mark.slow
+
 Voice = Callable[..., TTS]
 TWO_SENTENCES = "Hello there, how are you? I am well. "
 

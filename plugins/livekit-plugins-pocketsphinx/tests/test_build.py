@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from livekit.plugins.pocketsphinx.build import ModelSettings, Vocabulary, build
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ModelSettings(general_words=2000, general_pruning=3e-6)
 ODD = "#JSGF V1.0;\ngrammar odd;\npublic <a> = book (zumba | qqfx);\n"
 

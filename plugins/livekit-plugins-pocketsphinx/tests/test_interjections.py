@@ -24,6 +24,8 @@ from livekit.plugins.pocketsphinx.interjections import (
     sounds_like_laughter,
 )
 
+pytestmark = pytest.mark.slow
+
 Samples = npt.NDArray[np.int16]
 TURNS = Path(__file__).parents[3] / "tests" / "audio" / "turns"
 SPOKEN = {word for (word,) in expected_counts(automata(GRAMMAR))[0]} - {END}

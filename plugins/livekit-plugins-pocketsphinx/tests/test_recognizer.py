@@ -12,6 +12,8 @@ from livekit.plugins.pocketsphinx.channel import Channel
 from livekit.plugins.pocketsphinx.recognizer import Recognizer, Transcript, Word, without_scraps
 from livekit.plugins.pocketsphinx.stt import REJECTION_CONFIDENCE
 
+pytestmark = pytest.mark.slow
+
 Samples = npt.NDArray[np.int16]
 Speech = Mapping[str, Samples]
 SENTENCE = "frontdesk-10"

@@ -12,6 +12,8 @@ from livekit import rtc
 from livekit.agents.stt import RecognizeStream, SpeechEvent, SpeechEventType
 from livekit.plugins.pocketsphinx import STT
 
+pytestmark = pytest.mark.slow
+
 Samples = npt.NDArray[np.int16]
 Speech = Mapping[str, Samples]
 Engine = Callable[..., STT]

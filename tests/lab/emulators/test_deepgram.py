@@ -20,6 +20,8 @@ from voiceworker.lab.emulators import Fault, ProviderEmulators
 from voiceworker.lab.emulators.tones import decode
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 ONCE = APIConnectOptions(max_retry=0, timeout=2)
 AGAIN = APIConnectOptions(max_retry=2, retry_interval=0.02, timeout=2)

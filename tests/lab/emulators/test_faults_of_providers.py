@@ -22,6 +22,8 @@ from voiceworker.lab.emulators.faults import FaultKind
 from voiceworker.lab.emulators.tones import decode, words_of
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 ONCE = APIConnectOptions(max_retry=0, timeout=5)
 PATIENCE_SECONDS = 0.5

@@ -24,6 +24,8 @@ from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.listening import FluxOptions
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 EAGER = FluxOptions(sample_rate=SAMPLE_RATE, eager_eot_threshold=0.4)
 STEP = SAMPLE_RATE // 100

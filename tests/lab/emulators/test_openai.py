@@ -37,6 +37,8 @@ from voiceworker.lab.emulators import (
 )
 from voiceworker.lab.emulators.tones import VOCABULARY, decode, words_of
 
+pytestmark = pytest.mark.slow
+
 ONCE = APIConnectOptions(max_retry=0, timeout=2)
 
 

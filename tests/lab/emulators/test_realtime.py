@@ -25,6 +25,8 @@ from voiceworker.lab.emulators import Conversation, Fault, ProviderEmulators, Re
 from voiceworker.lab.emulators.tones import decode
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 REPLY = "amber anchor apple arrow"
 

@@ -25,6 +25,8 @@ from voiceworker.lab.emulators.hearing import Expectations
 from voiceworker.lab.emulators.recordings import transcribed
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 ONCE = APIConnectOptions(max_retry=0, timeout=5)
 

@@ -26,6 +26,8 @@ from voiceworker.lab.emulators import Delays, Fault, ProviderEmulators, Reply, S
 from voiceworker.lab.emulators.faults import FaultKind
 from voiceworker.lab.emulators.tones import words_of
 
+pytestmark = pytest.mark.slow
+
 ONCE = APIConnectOptions(max_retry=0, timeout=5)
 QUICK = Delays(first_token_seconds=0.01, tokens_per_second=300)
 BY = pytest.mark.parametrize("by_websocket", [True, False], ids=["websocket", "events"])

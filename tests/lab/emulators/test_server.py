@@ -9,6 +9,8 @@ import pytest
 from voiceworker.lab.emulators import TYPICAL, Delays, Fault, ProviderEmulators, Sentences
 from voiceworker.lab.emulators.tones import words_of
 
+pytestmark = pytest.mark.slow
+
 QUICK = TYPICAL.times(0.05)
 KEY = {"Authorization": "Bearer key-a"}
 

@@ -26,6 +26,8 @@ from voiceworker.lab.emulators.shapes_openai import OPENAI
 from voiceworker.lab.emulators.wire import Exchange, WireLog
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 ONCE = APIConnectOptions(max_retry=0, timeout=5)
 QUICK = Delays(first_interim_seconds=0.2, final_seconds=0.05, first_token_seconds=0.01, tokens_per_second=500)

@@ -22,6 +22,8 @@ from voiceworker.lab.emulators import Fault, ProviderEmulators
 from voiceworker.lab.emulators.faults import FaultKind
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[..., Speech]
 ONCE = APIConnectOptions(max_retry=0, timeout=5)
 SILENCE = np.zeros(round(0.8 * SAMPLE_RATE), np.int16)

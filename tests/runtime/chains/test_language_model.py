@@ -16,6 +16,8 @@ from voiceworker.policy.breaker import State
 from voiceworker.runtime.chains import Link
 from voiceworker.runtime.chains.language_model import LanguageModelChain, ReplyPatience
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "key-first", "key-second"
 Bench = Any
 MakeBench = Callable[..., AbstractAsyncContextManager[Any]]

@@ -25,6 +25,8 @@ from voiceworker.policy.recogniser_watch import WatchSettings
 from voiceworker.runtime.chains import Link
 from voiceworker.runtime.chains.recognition import HearingPatience, SpeechRecognitionChain
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "key-first", "key-second"
 Bench = Any
 MakeBench = Callable[..., AbstractAsyncContextManager[Any]]

@@ -272,6 +272,7 @@ class Lane:
         return {kind: (paid[kind] * PRICES[kind], self.ideal[kind] * PRICES[kind]) for kind in PRICES}
 
 
+@pytest.mark.lab
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 async def test_two_hundred_turns_with_providers_that_fail(bench_of: MakeBench, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from voiceworker.runtime.chains import Link
 from voiceworker.runtime.chains.apology import Apology
 from voiceworker.runtime.chains.voice import VoiceChain, VoicePatience
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "key-first", "key-second"
 Bench = Any
 MakeBench = Callable[..., AbstractAsyncContextManager[Any]]

@@ -25,6 +25,8 @@ from voiceworker.runtime.chains.language_model import LanguageModelChain
 from voiceworker.runtime.metering.requests import characters_sent
 from voiceworker.runtime.speech_gate import SpeechGate, gate_detector, gate_settings
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.runtime.metering.conftest import Line
 

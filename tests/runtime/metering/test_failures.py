@@ -13,6 +13,8 @@ from livekit.agents import APIConnectOptions, APIError, ChatContext
 
 from voiceworker.lab.emulators import Fault, ProviderEmulators, Sentences
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.runtime.metering.conftest import Line
 

@@ -20,6 +20,8 @@ from voiceworker.policy.pricing import UnknownCurrencyError, Usage
 from voiceworker.prices import load_prices
 from voiceworker.runtime.metering import Meter, realtime_usage
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.runtime.metering.conftest import Line
 

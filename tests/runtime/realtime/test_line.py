@@ -13,6 +13,8 @@ from voiceworker.lab.audio import SAMPLE_RATE, read_speech
 from voiceworker.lab.emulators import Delays, Fault, ProviderEmulators
 from voiceworker.lab.speech import Speech
 
+pytestmark = pytest.mark.slow
+
 MakeSpeech = Callable[[str], Speech]
 REPLY = "amber anchor apple arrow"
 QUICK = Delays(first_token_seconds=0.03, first_audio_seconds=0.02, leading_silence_seconds=0.1)
@@ -243,7 +245,7 @@ async def test_facts_survive_renewals(emulators: ProviderEmulators, talking: Any
     await renewed(emulators, talking, make_speech, renewals=3, cap=1.0)
 
 
-@pytest.mark.slow
+@pytest.mark.lab
 @pytest.mark.timeout(1200)
 async def test_facts_survive_thirty_renewals_with_a_cap_of_twenty_seconds(
     emulators: ProviderEmulators, talking: Any, make_speech: MakeSpeech
