@@ -35,10 +35,11 @@ from voiceworker.records.budgets import BudgetDesk
 from voiceworker.records.sessions import OPEN
 from voiceworker.records.workers import Heartbeat
 from voiceworker.runtime.accounts import StoredAccounts
-from voiceworker.runtime.call import Call, CallParts
+from voiceworker.runtime.call import Call
 from voiceworker.runtime.call_book import CallBook
 from voiceworker.runtime.call_models import CallModels
 from voiceworker.runtime.checks import definition_check
+from voiceworker.runtime.conversation import CallParts
 from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.routed_engines import current_load, routed_engines
 from voiceworker.runtime.tasks import Tasks
