@@ -144,6 +144,7 @@ def test_the_money_of_a_day_is_exact() -> None:
 def test_an_agents_file_is_read(tmp_path: Path) -> None:
     definition = load_agent(write(tmp_path, GOOD))
     assert (definition.limits.max_seconds, definition.models.llm) == (60, ("script",))
+    assert definition.limits.history_items == 400
 
 
 MODELS = (
@@ -177,6 +178,7 @@ def test_an_agents_file_names_its_models_servers_budgets_and_routes(tmp_path: Pa
         (GOOD + "greting: Hi.\n", 9, "no such key; did you mean greeting"),
         (GOOD.replace("{max_seconds: 60}", "\n  max_seconds: 60\n  max_second: 3"), 10, "did you mean max_seconds"),
         (GOOD.replace("max_seconds: 60", "max_seconds: often"), 8, "valid integer"),
+        (GOOD.replace("max_seconds: 60", "history_items: 10"), 8, "greater than or equal to 20"),
         (GOOD.replace("Europe/London", "Mars/Base"), 3, "no such time zone"),
         (GOOD.replace("instructions: Be kind.\n", ""), 1, "instructions: is missing"),
         (GOOD.replace("name: desk", "name: other"), 1, "is called desk.yaml"),

@@ -86,6 +86,9 @@ class Limits(Frozen):
     "for all calls of this agent in one day"
     speech_gate: bool = True
     "whether recognisers that are paid by the second are sent speech only"
+    history_items: Annotated[int, Field(ge=20, le=10_000)] = 400
+    """of the conversation: messages, tools' calls and their outputs that a language model is told and a call keeps; the
+    oldest go first"""
 
 
 class Farewells(Frozen):

@@ -10,6 +10,7 @@ from livekit.agents import Agent, ModelSettings, llm, stt
 
 from voiceworker.config import AgentDefinition
 from voiceworker.runtime.greeting import SpokenGreeting
+from voiceworker.runtime.history import HistoryBound, bounded
 from voiceworker.runtime.speculator import Chunk
 from voiceworker.runtime.turn_taking import TurnTaking
 
@@ -21,6 +22,8 @@ class Receptionist(Agent):
         """Without `turns` the framework's own turn-taking is left alone, as its console needs it."""
         super().__init__(instructions=definition.instructions, tools=tools)
         self._turns = turns
+        self._most_items = definition.limits.history_items
+        self._bound: HistoryBound | None = None
         self._written = ""
         "the text of the reply that is being spoken, as far as it has been written"
         self._to_keep: SpokenGreeting | None = None
@@ -28,6 +31,13 @@ class Receptionist(Agent):
     def keep_next_speech(self, greeting: SpokenGreeting) -> None:
         """The next thing said is the greeting, spoken by this voice for the first time."""
         self._to_keep = greeting
+
+    async def on_enter(self) -> None:
+        self._bound = HistoryBound(self.session, lambda: self._chat_ctx, self._most_items)
+
+    async def on_exit(self) -> None:
+        if self._bound is not None:
+            self._bound.close()
 
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -41,10 +51,12 @@ class Receptionist(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[Chunk, None]:
-        def ask() -> AsyncGenerator[Chunk, None]:
-            return Agent.default.llm_node(self, chat_ctx, tools, model_settings)
+        told = bounded(chat_ctx, self._most_items)  # its own copy: the framework compares and adds to the one it gave
 
-        async for chunk in ask() if self._turns is None else self._turns.think(chat_ctx, ask):
+        def ask() -> AsyncGenerator[Chunk, None]:
+            return Agent.default.llm_node(self, told, tools, model_settings)
+
+        async for chunk in ask() if self._turns is None else self._turns.think(told, ask):
             yield chunk
 
     async def tts_node(

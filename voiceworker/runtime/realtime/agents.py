@@ -89,4 +89,5 @@ class StandIn(Receptionist):
         self._first = first
 
     async def on_enter(self) -> None:
+        await super().on_enter()
         self._first(self)
