@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -54,24 +54,26 @@ class Kept(Assembly):
     """The language models of a call as they are, closed at its end."""
 
     def __init__(self) -> None:
-        self._made: list[llm.LLM[Any]] = []
+        self.made: list[llm.LLM[Any]] = []
 
     def thinking(self, links: Links[llm.LLM[Any]]) -> llm.LLM[Any]:
-        self._made.append(super().thinking(links))
-        return self._made[-1]
+        self.made.append(super().thinking(links))
+        return self.made[-1]
 
     async def aclose(self) -> None:
-        for model in self._made:
+        for model in self.made:
             await model.aclose()
 
 
 class Held:
     """A session in text, as a call holds it."""
 
-    def __init__(self, session: AgentSession[Any], intents: IntentRouting, told: list[str]) -> None:
+    def __init__(self, session: AgentSession[Any], intents: IntentRouting, told: list[str], made: Sized) -> None:
         self._session = session
         self.intents = intents
         self.told = told
+        self.made = made
+        "the language models"
 
     async def say(self, text: str) -> str:
         result: Any = await self._session.run(user_input=text)
@@ -119,7 +121,7 @@ async def held(
     )
     try:
         await session.start(agent, session_host=False, record=False)
-        yield Held(session, intents, told)
+        yield Held(session, intents, told, kept.made)
     finally:
         await session.aclose()
         await kept.aclose()
@@ -147,6 +149,14 @@ async def test_a_tool_that_finds_the_intent_by_itself_tells_it(emulators: Provid
         await call.intents.learn("complaint")
         await call.intents.learn("complaint")
         assert call.told == ["complaint: openai-compatible/strong"]
+
+
+async def test_an_intent_that_comes_up_again_gets_the_model_that_it_had(emulators: ProviderEmulators) -> None:
+    async with held(emulators, COMPLAINT, models=SMALL) as call:
+        for intent in ["complaint", OTHER] * 5:
+            await call.intents.learn(intent)
+        assert len(call.told) == 10
+        assert len(call.made) == 3  # that of the call's beginning, and one for each list
 
 
 async def test_a_script_that_knows_an_intent_hands_its_answer_to_a_language_model(emulators: ProviderEmulators) -> None:

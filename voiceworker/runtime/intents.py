@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from livekit.agents import Agent, function_tool, llm
 
@@ -35,6 +36,8 @@ class IntentRouting:
         self._build = build
         self._changed = changed
         self._agent: Agent | None = None
+        self._made: dict[tuple[ModelName, ...], llm.LLM[Any]] = {}
+        "by the models of the list; an intent that comes up again finds the one that it had"
         self._one_at_a_time = asyncio.Lock()
 
     def attach(self, agent: Agent) -> None:
@@ -71,14 +74,16 @@ class IntentRouting:
                 return
             try:
                 engines = await asyncio.to_thread(self._build, self._routing.definition)
-                model = None if _thinking(engines) == _thinking(self._engines) else engines.thinking()
+                names = _thinking(engines)
+                if names == _thinking(self._engines):  # what the lists have in common is all that is usable here
+                    return
+                if names not in self._made:
+                    self._made[names] = engines.thinking()
             except ValueError as error:
                 logger.error("%s: the language model stays as it is: %s", self._routing.decision.rule, error)
                 return
-            if model is None:  # what the lists have in common is all that is usable here
-                return
             self._engines = engines
-            self._agent.update_options(llm=model)
+            self._agent.update_options(llm=self._made[names])
             self._changed(engines)
 
     def _speaks_itself(self) -> bool:
