@@ -167,6 +167,20 @@ def test_what_a_lost_stream_had_heard_is_heard_again_when_it_is_sent_again(make_
     assert [text for _, text in line.transcripts(final=True)] == ["what is the price"]
 
 
+def test_who_finds_out_late_that_a_stream_hears_nothing_may_send_it_again(make_speech: MakeSpeech) -> None:
+    line = Line()
+    speech = make_speech("what is the price")
+    line.say(speech)
+    line.said.clear()
+    line.wait(5.0)
+    line.reconnect()
+    heard = soxr.resample(read_speech(speech.path), SAMPLE_RATE, RATE)
+    for begin in range(0, len(heard), RATE // 20):  # all at once
+        line.stream.receive(heard[begin : begin + RATE // 20], line.now)
+    line.quiet(0.5)
+    assert [text for _, text in line.transcripts(final=True)] == ["what is the price"]
+
+
 def test_a_pause_shorter_than_the_endpointing_ends_none(make_speech: MakeSpeech) -> None:
     line = Line(ListenOptions(interim_results=True, endpointing_seconds=0.5))
     line.say(make_speech("what is | the price"))

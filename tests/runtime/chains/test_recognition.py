@@ -143,6 +143,23 @@ async def test_no_word_is_lost_and_none_comes_twice(bench_of: MakeBench, kind: A
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["reset", "early_close", "error_midstream"])
+async def test_one_that_stands_alone_hears_again_what_it_lost_and_nobody_has_to_repeat_it(
+    bench_of: MakeBench, kind: Any
+) -> None:
+    speeches = speech_with(9), speech_with(10)
+    async with bench_of(Fault("stt", kind, nth=1, after_seconds=0.3)) as bench:
+        deaf: list[bool] = []
+        links: list[Link[stt.STT[Any]]] = [Link(FIRST, recogniser(bench, FIRST))]
+        options: Any = {"patience": QUICK, "on_deaf": lambda: deaf.append(True)}
+        chain = SpeechRecognitionChain(links, bench.breakers, bench.switches.append, **options)
+        listener = await conversation(bench, chain, *speeches)
+        assert listener.words == text_of(*speeches)
+        assert deaf == []
+        await chain.aclose()
+
+
+@pytest.mark.slow
 async def test_events_are_as_from_one_engine(bench_of: MakeBench) -> None:
     speech = speech_with(9)
     async with bench_of(Fault("stt", "reset", nth=1, api_key=FIRST, after_seconds=0.3)) as bench:

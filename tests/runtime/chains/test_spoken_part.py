@@ -43,6 +43,41 @@ def test_who_goes_on_says_each_word_once_wherever_the_first_breaks_off(seconds: 
     assert "".join([*dated, *last.words]).split() + rest.split() == TEXT.split()
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.floats(0.0, 0.25), st.sampled_from([0.02, 0.05, 0.1]), st.floats(0.01, 1.5))
+def test_a_word_that_has_only_begun_is_not_passed_on_and_so_not_said_twice(
+    silence: float, chunk: float, breaks_at: float
+) -> None:
+    """From the first sound on: there nothing is held back but this."""
+    sound = np.concatenate([np.zeros(round(silence * RATE), np.int16), encode(TEXT, RATE)])
+    part = SpokenPart(TEXT, RATE, learnt(), pace_is_learnt=True)
+    passed = []
+    for begin in range(0, round(breaks_at * RATE), round(chunk * RATE)):
+        part.hear(sound[begin : begin + round(chunk * RATE)], [])
+        come = part.arrived_seconds
+        passed.append(part.pass_on(part.without_begun_word(come - max(0.0, (come - 0.2) / 2))).samples)
+    last, rest = part.cut()
+    heard = np.concatenate([*passed, last.samples, SILENCE, encode(rest, RATE)])
+    assert [word.text for word in decode(heard, RATE)] == WORDS
+
+
+def test_a_long_first_word_is_not_waited_for() -> None:
+    part = SpokenPart("Incomprehensibilities", RATE, Pace(), pace_is_learnt=True)
+    part.hear(np.full(round(0.15 * RATE), 1000, np.int16), [])
+    assert part.without_begun_word(0.15) == 0
+    part.hear(np.full(round(0.1 * RATE), 1000, np.int16), [])
+    assert part.without_begun_word(0.2) == 0.2
+
+
+def test_a_word_that_a_voice_tells_waits_as_well() -> None:
+    part = SpokenPart("one two", RATE, Pace(), pace_is_learnt=True)
+    told = [TimedString("one ", start_time=0.0, end_time=0.4), TimedString("two ", start_time=0.5, end_time=0.9)]
+    part.hear(np.full(round(0.6 * RATE), 1000, np.int16), told)
+    assert part.without_begun_word(0.55) == 0.5
+    part.hear(np.full(round(0.2 * RATE), 1000, np.int16), [])
+    assert part.without_begun_word(0.55) == 0.55
+
+
 def test_of_what_was_not_heard_at_all_nothing_is_played() -> None:
     part, _, _ = begun(0.5, 0.0)
     last, rest = part.cut()

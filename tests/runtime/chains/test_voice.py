@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -114,6 +115,52 @@ async def test_the_next_voice_goes_on_with_the_next_word(
         assert heard == WORDS
         assert "".join(timed).split() == TEXT.split()
         assert [switch.new for switch in bench.switches] == [SECOND]
+        await chain.aclose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [streamed, whole])
+@pytest.mark.parametrize("voiced_seconds", [0.1, 0.13])
+async def test_a_voice_that_breaks_off_with_its_first_sound_begins_no_word_twice(
+    bench_of: MakeBench, make: Any, voiced_seconds: float
+) -> None:
+    """The plugins hand on pieces of 0.2 s: one of them only, with so much of the first word after its silence."""
+    fault = Fault("tts", "reset", nth=2, api_key=FIRST, after_seconds=0.04)
+    async with bench_of(fault, speech_speed=4.0) as bench:
+        silence = 0.2 - voiced_seconds
+        bench.emulators.delays = dataclasses.replace(bench.emulators.delays, leading_silence_seconds=silence)
+        chain = chain_of(bench, make)
+        await spoken(chain, GREETING)
+        heard, timed, _ = await spoken(chain, TEXT)
+        assert heard == WORDS
+        assert "".join(timed).split() == TEXT.split()
+        await chain.aclose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.0, 0.06])
+async def test_a_voice_that_stands_alone_is_asked_again_when_its_connection_broke(
+    bench_of: MakeBench, after: float
+) -> None:
+    async with bench_of(Fault("tts", "reset", nth=2, api_key=FIRST, after_seconds=after)) as bench:
+        links: list[Link[tts.TTS[Any]]] = [Link(FIRST, streamed(bench, FIRST))]
+        chain = VoiceChain(links, bench.breakers, bench.switches.append, patience=QUICK)
+        await spoken(chain, GREETING)
+        heard, timed, _ = await spoken(chain, TEXT)
+        assert heard == WORDS
+        assert "".join(timed).split() == TEXT.split()
+        await chain.aclose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "asked"), [("hang", 1), ("reset", 2), ("status", 2)])
+async def test_but_once_and_not_when_it_was_waited_for(bench_of: MakeBench, kind: Any, asked: int) -> None:
+    async with bench_of(Fault("tts", kind, probability=1.0)) as bench:
+        links: list[Link[tts.TTS[Any]]] = [Link(FIRST, whole(bench, FIRST))]
+        chain = VoiceChain(links, bench.breakers, bench.switches.append, patience=QUICK)
+        with pytest.raises(APIConnectionError):
+            await spoken(chain, TEXT)
+        assert len(bench.emulators.requests) == asked
         await chain.aclose()
 
 

@@ -43,6 +43,8 @@ _PAUSE_SECONDS = 0.5
 "within a speech, from which on what follows it is looked for anew: a client that sends no silence cuts it short"
 _MOVED_SECONDS = 0.02
 "earlier than it would be after the whole pause, it was cut short"
+_REPLAYED_LATER_SECONDS = 15.0
+"than it would be heard live: so long a client may take to find out that it has to send it again"
 _REPLAYED_SECONDS = 0.25
 "of audio beyond the time since the stream's beginning: a client sends again what another stream has heard"
 
@@ -93,6 +95,10 @@ class Expectations:
         """Those with words that began within that time, in their order: a recording made then may hold them."""
         mine = (one for one in self._all if one.api_key in (None, api_key) and one.speech.words)
         return sorted((one for one in mine if since <= one.started_at <= now), key=lambda one: one.started_at)
+
+    def forget(self, now: float) -> None:
+        """What has been said by then."""
+        self._all = [one for one in self._all if not one.is_past(now)]
 
     def unheard(self, now: float | None = None) -> list[Speech]:
         moment = time.perf_counter() if now is None else now
@@ -208,7 +214,7 @@ class Ear:
             return []
         self._looked_at = end
         found = []
-        for expected in self._expectations.for_stream(self._api_key, now):
+        for expected in self._expectations.for_stream(self._api_key, now - _REPLAYED_LATER_SECONDS):
             if expected in self._bound:
                 continue
             is_again = self._api_key in expected.heard_at and self._is_replay(now)

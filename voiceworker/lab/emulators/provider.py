@@ -64,6 +64,7 @@ class Provider:
     bill: Bill = field(default_factory=Bill)
     requests: list[Request] = field(default_factory=list)
     transcripts: list[Transcript] = field(default_factory=list)
+    _open: list[Job] = field(default_factory=list)
     _refused: dict[tuple[str, Role], float] = field(default_factory=dict)
     "until when"
 
@@ -91,16 +92,26 @@ class Provider:
     async def serving(self, role: Role, http: web.Request) -> AsyncIterator[Job]:
         """A request from its beginning to its end, whoever ends it."""
         job = self.begin(role, http, self.draw(role, http))
+        self._open.append(job)
         try:
             yield job
         except (asyncio.CancelledError, ConnectionError):
             job.left()
             raise
         finally:
+            self._open.remove(job)
             job.end()
 
+    def strike(self, fault: Fault, now: float) -> int:
+        """What is open of its role and key is befallen, `after_seconds` from `now` on. How many that are."""
+        struck = [job for job in self._open if fault.role == job.log.role and fault.api_key in (None, job.log.api_key)]
+        for job in struck:
+            later = replace(fault, after_seconds=now - job.log.started_at + fault.after_seconds)
+            job.faults = FaultsOfRequest((*job.faults.faults, later))
+        return len(struck)
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Job:
     """One request in work."""
 

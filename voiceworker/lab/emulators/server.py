@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -140,6 +141,12 @@ class ProviderEmulators:
     def fail_by(self, *faults: Fault, seed: int = 0) -> None:
         """From now on by these and no others; requests are counted anew."""
         self._provider.faults = Faults(faults, seed=seed)
+
+    def strike(self, fault: Fault) -> int:
+        """Befalls the connections for speech recognition that are open now, `after_seconds` from now; how many those
+        are. It shows at the next audio that they are sent. What strikes at the beginning is too late, and a final's
+        lateness is settled there: `refuse`, `status` and `late_final` do nothing."""
+        return self._provider.strike(fault, time.perf_counter())
 
     @property
     def replies(self) -> Replies:

@@ -11,6 +11,7 @@ from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, stt, vad
 from livekit.agents.types import NotGivenOr
 
+from voiceworker.policy.breaker import Severity
 from voiceworker.policy.recogniser_watch import RecogniserWatch
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.hearing import Ended, Hearing, Shown, Suspects, Told
@@ -49,6 +50,8 @@ class ChainedRecognition(stt.RecognizeStream):
         self._hearing: Hearing | None = None
         self._tried: list[str] = []
         "since the last word"
+        self._asked_twice = False
+        "since the last word, all of them"
         self._input_ended = False
         self._quiet_since: float | None = None
         self._told_deaf = False
@@ -177,6 +180,9 @@ class ChainedRecognition(stt.RecognizeStream):
     async def _open_next(self, tasks: Tasks, failure: Failure | None) -> bool:
         """The next engine begins to hear; False when none can, and there is nothing to be done but wait."""
         left = [link for link in self._chain.links if link.name not in self._tried]
+        if not left and self._may_pass(failure):
+            self._asked_twice, left = True, list(self._chain.links)
+            self._tried.clear()
         if not left:
             self._nobody_heard()
             self._tried.clear()
@@ -189,6 +195,13 @@ class ChainedRecognition(stt.RecognizeStream):
         assert picked is not None
         self._open(*picked, tasks, failure)
         return True
+
+    def _may_pass(self, failure: Failure | None) -> bool:
+        """A connection that broke may stand again at once: who tries that need not ask the caller to repeat himself.
+        But what hears nothing has been waited for already."""
+        if failure is None or self._asked_twice or self._suspects.hearings:
+            return False
+        return failure.severity is Severity.PASSING
 
     def _open(self, link: Link[stt.STT[Any]], trying: Trying, tasks: Tasks, failure: Failure | None) -> None:
         options = APIConnectOptions(max_retry=0, timeout=self._chain.patience.connect_seconds)
@@ -278,7 +291,7 @@ class ChainedRecognition(stt.RecognizeStream):
             self._shown.interim_words = 0
             self._watch.final(covered, now)
             self._rewind.forget(covered)
-            self._tried = [hearing.link.name]
+            self._tried, self._asked_twice = [hearing.link.name], False
         self._event_ch.send_nowait(event)
 
     def _words_came(self) -> None:

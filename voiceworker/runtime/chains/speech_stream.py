@@ -14,6 +14,7 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.agents.utils import is_given
 from livekit.agents.voice.io import TimedString
 
+from voiceworker.policy.breaker import Severity
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
 from voiceworker.runtime.chains.spoken_part import Passed, SpokenPart
@@ -36,6 +37,8 @@ class ChainedSpeech(tts.SynthesizeStream):
         self._chain = chain
         self._seconds = 0.0
         "that have been passed on"
+        self._sign_at = 0.0
+        "when a voice was asked, or sounded last"
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         output_emitter.initialize(
@@ -76,6 +79,8 @@ class ChainedSpeech(tts.SynthesizeStream):
         failure: Failure | None = None
         while text.strip():
             candidates = self._chain.candidates(tried)
+            if not candidates and self._may_pass(tried, failure):
+                candidates = list(self._chain.links)
             picked = self._chain.breakers.admit_first("tts", candidates)
             if picked is None:
                 return self._give_up(failure, emitter)
@@ -96,6 +101,13 @@ class ChainedSpeech(tts.SynthesizeStream):
                 text = rest
         return True
 
+    def _may_pass(self, tried: list[str], failure: Failure | None) -> bool:
+        """Nobody stands by: a connection that broke may stand again at once. But who was waited for is not again."""
+        if len(self._chain.links) > 1 or len(tried) > 1 or failure is None:
+            return False
+        waited = time.monotonic() - self._sign_at
+        return failure.severity is Severity.PASSING and waited < self._chain.patience.first_audio_seconds
+
     async def _attempt(
         self,
         link: Link[tts.TTS[Any]],
@@ -109,9 +121,10 @@ class ChainedSpeech(tts.SynthesizeStream):
         """Raises whatever the engine does, GivenUpError when it takes too long or ends too soon."""
         settings = self._chain.patience
         patience = self._patience_with(link, is_last=is_last, is_first=failure is None)
-        asked_at, began_at = time.monotonic(), self._seconds
+        self._sign_at = asked_at = time.monotonic()
+        began_at = self._seconds
         first_at: float | None = None
-        last_at, request_id = 0.0, ""
+        last_at, request_id = asked_at, ""
         resampler = _resampler(link.engine.sample_rate, self._chain.sample_rate)
         stream = _request(link.engine, part.text, patience + settings.longest_gap_seconds + 1)
         try:
@@ -127,7 +140,8 @@ class ChainedSpeech(tts.SynthesizeStream):
                     break
                 except TimeoutError:
                     raise GivenUpError("no sound came" if first_at is None else "sound stalled") from None
-                last_at, request_id = time.monotonic(), audio.request_id
+                self._sign_at = last_at = time.monotonic()
+                request_id = audio.request_id
                 if first_at is None:
                     first_at = last_at
                     self._chain.now_serves(link, failure.reason if failure else "recovered")
@@ -158,9 +172,11 @@ class ChainedSpeech(tts.SynthesizeStream):
         return usual if link.patience_seconds is None else link.patience_seconds
 
     def _playable(self, part: SpokenPart) -> float:
-        """How far the part may be passed on."""
+        """How far the part may be passed on. Where another voice could go on, it would say a word that has only begun
+        again: such a word waits until it is as good as said."""
         come = part.arrived_seconds
-        return come - max(0.0, min(self._chain.patience.held_back_seconds, (come - _AT_ONCE_SECONDS) / 2))
+        until = come - max(0.0, min(self._chain.patience.held_back_seconds, (come - _AT_ONCE_SECONDS) / 2))
+        return part.without_begun_word(until) if len(self._chain.links) > 1 else until
 
     def _give_up(self, failure: Failure | None, emitter: tts.AudioEmitter) -> bool:
         error = APIConnectionError(

@@ -30,6 +30,8 @@ _REACH_SECONDS = 0.1
 "around the place where a word should end: there its end is looked for"
 _SOFT = 0.3
 "of the level around it: words end there"
+_FIRST_VOICE_SECONDS = 0.2
+"of a part, after which it is passed on even if its first word goes on: nobody waits longer for a long one"
 _LEAST_LETTERS = 15
 "a shorter text may be spoken in any time"
 _LEAST_SHARE, _LEAST_SHARE_UNLEARNT = 0.6, 0.35
@@ -72,6 +74,13 @@ class SpokenPart:
         self._arrived += len(samples)
         self._told += told
         self._is_told = self._is_told or bool(told)
+
+    def without_begun_word(self, until_seconds: float) -> float:
+        """That place, or where the word begins that is being said there, while less of it has come than makes a word:
+        should the voice break off now, the next one would say it again. 0 while the first one waits so."""
+        until = min(self._arrived, int(until_seconds * self._rate))
+        begun = self._begun_word_told(until) if self._is_told else self._begun_word(until)
+        return (until if begun is None else min(until, begun)) / self._rate
 
     def pass_on(self, until_seconds: float) -> Passed:
         """What may be played up to there, of what has come."""
@@ -158,6 +167,33 @@ class SpokenPart:
                 TimedString(f"{self.text[begin:end]} ", start_time=float(started), end_time=float(started + ended) / 2)
             )
         return timed
+
+    def _begun_word(self, until: int) -> int | None:
+        """Where the word begins that goes on at `until`, if it is not as good as said by now."""
+        letters, come = (
+            self._voiced_windows(place) * _WINDOW_SECONDS / self._pace.letter_seconds
+            for place in (until, self._arrived)
+        )
+        word = int(np.searchsorted(self._edges, letters, side="right")) - 1
+        if word >= len(self._spans) or come >= self._said_from(word):
+            return None
+        if word == 0:
+            return 0 if self._voiced_windows(self._arrived) * _WINDOW_SECONDS < _FIRST_VOICE_SECONDS else None
+        window = int(self._edges[word] * self._pace.letter_seconds / _WINDOW_SECONDS)
+        moments = self._moments(self._arrived)
+        return self._softest_place(round(moments[min(window, len(moments) - 1)] * self._rate))
+
+    def _begun_word_told(self, until: int) -> int | None:
+        for word in self._told:
+            if is_given(word.start_time) and is_given(word.end_time):
+                begin, end = round(word.start_time * self._rate), round(word.end_time * self._rate)
+                if begin < until < end and self._arrived - begin < (1 - _MISSING_SHARE) * (end - begin):
+                    return begin
+        return None
+
+    def _said_from(self, word: int) -> float:
+        """So many letters have to come until it is as good as said."""
+        return float(self._edges[word + 1] - _MISSING_SHARE * (self._edges[word + 1] - self._edges[word]))
 
     def _words_within(self, until: int) -> int:
         """Words that are complete there, by the pace; the last ends with the part."""
