@@ -30,7 +30,7 @@ from voiceworker.policy.overlap import Overlap, OverlapSettings, Situation
 from voiceworker.policy.situations import Situations
 from voiceworker.policy.speculation import Completeness, Price, Speculation, SpeculationSettings
 from voiceworker.policy.utterances import read_utterance
-from voiceworker.runtime.call_sink import Audible, CallSink, Silent
+from voiceworker.runtime.call_sink import Audible, CallSink, Silent, Source
 from voiceworker.runtime.caller_audio import GAP_SECONDS, CallerAudio
 from voiceworker.runtime.echo import EchoGuard, Samples
 from voiceworker.runtime.heard_text import HeardText
@@ -68,9 +68,11 @@ class TurnTaking:
         may_speculate: bool,
         in_pieces: bool,
         has_interims: bool,
+        source: Source | None = None,
     ) -> None:
         """`may_speculate`: preparing replies is worth it with these models. `in_pieces`: the voice is a distant one,
-        which tells no word times: see runtime/piecewise.py."""
+        which tells no word times: see runtime/piecewise.py. `source`: where the sound goes instead of a track in the
+        room."""
         self._turns = definition.turns
         self._language = definition.language
         self._tasks = tasks
@@ -80,7 +82,7 @@ class TurnTaking:
         self._caller = CallerAudio(self._echo, self._gap)
         self._clock = TurnClock()
         self._meter = TransitMeter(room, caller_identity)
-        self.sink = CallSink(room, listener=self)
+        self.sink = CallSink(room, listener=self, source=source)
         self.heard = HeardText(self._heard_more)
         self._overlap = OverlapDriver(
             Overlap(self._overlap_settings(has_interims), self._words()),
