@@ -17,6 +17,7 @@ from voiceworker.lab.bench.command import bench_app
 from voiceworker.lab.call_command import call
 from voiceworker.lab.soak_command import soak
 from voiceworker.models_command import models
+from voiceworker.records.callbacks_command import callbacks
 from voiceworker.records.usage_command import usage
 from voiceworker.redaction import Redactor, secrets_of
 from voiceworker.runtime.route_command import route
@@ -34,6 +35,7 @@ app.command(name="soak")(soak)
 app.command(name="models")(models)
 app.command(name="route")(route)
 app.command(name="usage")(usage)
+app.command(name="callbacks")(callbacks)
 
 
 @app.callback(invoke_without_command=True)

@@ -29,8 +29,8 @@ class SessionStarted(Event):
 class SessionEnded(Event):
     type: ClassVar[str] = "session.ended"
     reason: str
-    """caller_left | caller_silent | caller_never_joined | agent_hung_up | time_limit | room_closed | worker_shutdown |
-    error"""
+    """caller_left | caller_silent | caller_never_joined | agent_hung_up | time_limit | budget_spent | models_down |
+    room_closed | worker_shutdown | error"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,17 @@ class ToolReturned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HandoffRequested(Event):
+    """The agent cannot go on: a person has to."""
+
+    type: ClassVar[str] = "handoff.requested"
+    kind: str
+    "callback: the caller has been told that he will be rung"
+    reason: str
+    "models_down"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelsRouted(Event):
     type: ClassVar[str] = "models.routed"
     rule: str
@@ -219,6 +230,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         AgentTranscript,
         ToolCalled,
         ToolReturned,
+        HandoffRequested,
         ModelsRouted,
         ModelsSwitched,
         UsageUpdated,

@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing_and_leaves_no_lock(database_url: str, reco
     records.check()
     connection = sqlite3.connect(path, timeout=0)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
     connection.close()
     assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
 

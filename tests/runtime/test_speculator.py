@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, ModelSettings, TurnHandlingOptions, llm, stt, tts, vad
+from livekit.agents import (
+    Agent,
+    AgentSession,
+    APIConnectionError,
+    ModelSettings,
+    TurnHandlingOptions,
+    llm,
+    stt,
+    tts,
+    vad,
+)
 from livekit.agents.types import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
@@ -244,6 +254,8 @@ class Thinker(llm.LLM[str]):
     def __init__(self, answers: dict[str, Answer]) -> None:
         super().__init__()
         self.answers = answers
+        self.failures = 0
+        "so many of the next requests fail"
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         self.contexts: list[llm.ChatContext] = []
         self.cancelled: asyncio.Queue[str] = asyncio.Queue()
@@ -269,6 +281,9 @@ class ThinkerStream(llm.LLMStream):
         question = (last.text_content or "") if isinstance(last, llm.ChatMessage) else "(tool)"
         thinker.contexts.append(self._chat_ctx)
         thinker.asked.put_nowait(question)
+        if thinker.failures:
+            thinker.failures -= 1
+            raise APIConnectionError("out of order", retryable=False)
         try:
             for part in thinker.answers.get(question, ["All right. ", "That is all."]):
                 delta = llm.ChoiceDelta(content=part) if isinstance(part, str) else llm.ChoiceDelta(tool_calls=[part])
@@ -344,6 +359,8 @@ class Listener(Agent):
         self.events: asyncio.Queue[stt.SpeechEvent] = asyncio.Queue()
         self.tool_runs: list[str] = []
         self.committed: list[str] = []
+        self.failures: list[list[str]] = []
+        "the turns that were committed when an answer failed for good"
 
     async def stt_node(self, audio: Any, model_settings: ModelSettings) -> AsyncGenerator[stt.SpeechEvent, None]:
         async def typed() -> AsyncIterator[stt.SpeechEvent]:
@@ -357,8 +374,12 @@ class Listener(Agent):
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[llm.ChatChunk | str | FlushSentinel, None]:
         ask = lambda: Agent.default.llm_node(self, chat_ctx, tools, model_settings)  # noqa: E731
-        async for chunk in self.speculator.thinking(chat_ctx, ask):
-            yield chunk
+        try:
+            async for chunk in self.speculator.thinking(chat_ctx, ask):
+                yield chunk
+        except APIConnectionError:
+            self.failures.append([*self.committed])
+            raise
 
     async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterable[rtc.AudioFrame]:
         synthesize = lambda part: Agent.default.tts_node(self, part, model_settings)  # noqa: E731
@@ -469,6 +490,35 @@ async def test_an_attempt_that_is_only_asked_when_its_turn_is_committed_is_settl
             assert await on.thinker.asked.get() == question
             assert len(on.agent.committed) == number
         assert on.policy._unresolved == {}, "what is never settled counts against the budget for ever"
+
+
+async def test_what_fails_ahead_of_the_turn_is_asked_again_when_the_turn_is_committed() -> None:
+    async with asyncio.timeout(10), stage({}) as on:
+        on.thinker.failures = 1
+        await on.speaks()
+        on.hears(interim("are you open"))
+        on.pauses()
+        assert await on.thinker.asked.get() == "are you open"
+        on.hears(final("Are you open?"))
+        on.voice.stops()
+        await on.replied()
+        assert await on.thinker.asked.get() == "are you open"
+        assert on.stored() == [("user", "are you open"), ("assistant", "All right. That is all.")]
+
+
+async def test_a_failure_is_told_when_the_turn_is_committed_and_not_before() -> None:
+    async with asyncio.timeout(10), stage({}) as on:
+        on.thinker.failures = 2
+        await on.speaks()
+        on.hears(interim("are you open"))
+        on.pauses()
+        await on.thinker.asked.get()
+        assert on.agent.failures == []
+        on.hears(final("Are you open?"))
+        on.voice.stops()
+        await on.thinker.asked.get()
+        await on.replied()
+        assert on.agent.failures == [["are you open"]]
 
 
 async def test_a_changed_final_throws_the_prepared_reply_away() -> None:

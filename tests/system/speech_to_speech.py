@@ -119,7 +119,7 @@ class Call:
         self.speech.attach(session)
         attendance = Attendance(AttendanceSettings(), time.monotonic())
         narrator = cast("Narrator", self)
-        SessionListener(session, unheard, narrator, attendance, turns, lambda: None, lambda: None).attach()
+        SessionListener(session, unheard, narrator, attendance, turns, lambda: None).attach()
         options = room_io.RoomOptions(
             audio_input=room_io.AudioInputOptions(sample_rate=CALLER_SAMPLE_RATE, frame_size_ms=10),
             audio_output=False,

@@ -102,8 +102,20 @@ class Farewells(Frozen):
     unheard: str = "I am sorry, I did not hear that. Could you say it again?"
     one_moment: str = "One moment, please."
     "while the language model takes its time"
-    no_voice: str = "I am sorry, we have a technical problem. Please call again in a few minutes."
-    "in the built-in voice, when no other answers"
+    out_of_order: str = "I am sorry, we have a technical problem, and I cannot go on."
+    "the end of the call when models stay out of order; in the built-in voice when no other answers. What follows:"
+    call_again: str = "Please call again in a few minutes. Goodbye."
+    call_back: str = "We will call you back as soon as we can. Goodbye."
+    "instead of it, when `outage.callback` is on and the caller's number is known"
+
+
+class OutageSettings(Frozen):
+    """What the caller is offered when the models stay out of order."""
+
+    callback: bool = False
+    "whether to promise one, and write it down: somebody has to look at `voiceworker callbacks`"
+    number_key: str = "phone"
+    "the key of the session's metadata that holds the caller's number; who calls by telephone is known by his own"
 
 
 class AgentDefinition(Frozen):
@@ -124,6 +136,7 @@ class AgentDefinition(Frozen):
     tool_settings: dict[str, dict[str, Any]] = Field(default={})
     limits: Limits = Limits()
     phrases: Farewells = Farewells()
+    outage: OutageSettings = OutageSettings()
     script: dict[str, Any] = Field(default={})
 
     @field_validator("timezone")

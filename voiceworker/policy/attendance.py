@@ -18,6 +18,7 @@ EndReason = Literal[
     "agent_hung_up",
     "time_limit",
     "budget_spent",
+    "models_down",
     "room_closed",
     "worker_shutdown",
     "error",

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from voiceworker.records.admission import Admission, AdmissionDesk, StoredAdmission
+from voiceworker.records.callbacks import Callback, Callbacks, StoredCallbacks
 from voiceworker.records.database import open_engine, reading
 from voiceworker.records.idempotency import Idempotency, StoredIdempotency
 from voiceworker.records.keys import ApiKey, Keys, NameTaken, Scope, StoredKeys
@@ -27,6 +28,7 @@ __all__ = [
     "Added",
     "Admission",
     "ApiKey",
+    "Callback",
     "Entry",
     "GroupBy",
     "Heartbeat",
@@ -57,6 +59,7 @@ class Records:
     transcripts: Transcripts
     turns: Turns
     usage: UsageBook
+    callbacks: Callbacks
     workers: Workers
     keys: Keys
     idempotency: Idempotency
@@ -80,6 +83,7 @@ def open_records(database_url: str) -> Records:
         transcripts=StoredTranscripts(engine),
         turns=StoredTurns(engine),
         usage=StoredUsage(engine),
+        callbacks=StoredCallbacks(engine),
         workers=StoredWorkers(engine),
         keys=StoredKeys(engine),
         idempotency=StoredIdempotency(engine),

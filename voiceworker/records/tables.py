@@ -120,6 +120,16 @@ usage = Table(
     sqlite_autoincrement=True,  # else it gives the ids of deleted rows out again
 )
 
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("session", String(SESSION_ID_LENGTH), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("agent", String(64), nullable=False),
+    Column("number", String(32), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),
+)
+
 workers = Table(
     "workers",
     metadata,

@@ -21,6 +21,7 @@ from voiceworker.runtime.accounts import Accounts
 from voiceworker.runtime.bookkeeper import Bookkeeper
 from voiceworker.runtime.call_models import Listeners
 from voiceworker.runtime.conversation import CallParts, Conversation
+from voiceworker.runtime.fault_desk import FaultDesk
 from voiceworker.runtime.narrator import Narrator, TranscriptSink
 from voiceworker.runtime.session_events import SessionListener
 from voiceworker.runtime.tasks import Tasks
@@ -37,6 +38,10 @@ class CallRecords(TranscriptSink, Protocol):
 
     def started(self, session: str, agent: str, room: str, request: CallRequest, now: datetime) -> bool:
         """The agent has joined. False when the session has ended meanwhile: then the call must not go on."""
+        ...
+
+    def call_back(self, session: str, agent: str, number: str, now: datetime) -> None:
+        """Somebody has to ring this number."""
         ...
 
     def ended(self, session: str, reason: str, now: datetime) -> None: ...
@@ -76,7 +81,6 @@ class Call:
         self._context = context
         self._request = request
         self._definition = definition = parts.engines.definition
-        self._models = parts.models
         self._records = records
         self._caller = request.caller
         limits = definition.limits
@@ -96,11 +100,25 @@ class Call:
             parts.models.meter,
             accounts,
             self._narrator.tell,
-            part=self._dismiss,
+            part=lambda: self._dismiss("budget_spent"),
             cut=self._cut_off,
             clock=lambda: datetime.now(UTC),
         )
-        parts.models.listeners = Listeners(self._narrator.tell, self._not_heard, self._filler)
+        self._faults = FaultDesk(
+            definition,
+            self._conversation,
+            parts.models,
+            self._narrator.tell,
+            part=lambda: self._dismiss("models_down"),
+            keep_callback=self._keep_callback,
+        )
+        parts.models.listeners = Listeners(
+            self._narrator.tell,
+            on_deaf=self._faults.not_heard,
+            filler=self._filler,
+            on_mute=self._faults.no_voice,
+            on_success=self._faults.answered,
+        )
 
     # --- the whole of it ---
 
@@ -142,6 +160,9 @@ class Call:
 
     async def _start(self) -> None:
         conversation = self._conversation
+        conversation.on_no_answer = self._faults.no_answer
+        conversation.attach()
+        self._faults.attach(conversation.session)
         SessionListener(
             conversation.session,
             conversation.unheard,
@@ -149,7 +170,6 @@ class Call:
             self._attendance,
             conversation.turns,
             self._changed.set,
-            self._stumbled,
         ).attach()
         conversation.session.on("close", self._session_closed)
         self._books.attach(conversation.session)
@@ -157,7 +177,7 @@ class Call:
         await conversation.start(self._typed, self._request.caller)
         self._narrator.tell(SessionStarted(agent=self._definition.name))
         conversation.tell_models()
-        self._tasks.spawn(self._models.prepare(), "apology")
+        self._tasks.spawn(self._faults.prepare(), "what is said when no voice answers")
 
     # --- what is said beside the conversation ---
 
@@ -179,21 +199,14 @@ class Call:
             self._conversation.turns.typed()
         session.generate_reply(user_input=text)
 
-    def _stumbled(self) -> None:
-        """No answer is coming: silence would be the worst one."""
-        self._conversation.say(self._definition.phrases.stumbled)
-
-    def _not_heard(self) -> None:
-        self._conversation.say(self._definition.phrases.unheard)
-
     def _filler(self) -> str:
         """Said while the caller waits for an answer that does not begin."""
         return f"{self._definition.phrases.one_moment} " if self._conversation.caller_waits else ""
 
-    # --- money ---
+    # --- what ends it ---
 
-    def _dismiss(self) -> None:
-        self._attendance.dismiss("budget_spent", time.monotonic())
+    def _dismiss(self, reason: EndReason) -> None:
+        self._attendance.dismiss(reason, time.monotonic())
         self._changed.set()
 
     def _cut_off(self) -> None:
@@ -259,12 +272,25 @@ class Call:
         text = {"time_limit": phrases.time_limit, "budget_spent": phrases.budget_spent}.get(reason, phrases.silent)
         try:
             async with asyncio.timeout(20):
-                await self._conversation.say_to_the_end(text)
+                if reason == "models_down":
+                    caller = self._context.room.remote_participants.get(self._caller)
+                    await self._faults.say_goodbye(self._request.metadata, caller.attributes if caller else {})
+                else:
+                    await self._conversation.say_to_the_end(text)
         except (TimeoutError, RuntimeError) as error:
             logger.warning("the farewell was not spoken: %s", error)
         finally:
             self._attendance.farewell_said(time.monotonic())
             self._changed.set()
+
+    async def _keep_callback(self, number: str) -> bool:
+        try:
+            session, agent = self._request.session, self._definition.name
+            await asyncio.to_thread(self._records.call_back, session, agent, number, datetime.now(UTC))
+        except Exception:
+            logger.exception("who is to be called back was not written down")  # so it is not promised
+            return False
+        return True
 
     # --- the end ---
 
@@ -275,7 +301,7 @@ class Call:
         try:
             await asyncio.wait([self._sending], timeout=_LAST_EVENTS_SECONDS)
             await asyncio.wait([self._keeping], timeout=_LAST_RECORDS_SECONDS)
-            if reason in ("agent_hung_up", "caller_silent", "time_limit", "budget_spent"):
+            if reason in ("agent_hung_up", "caller_silent", "time_limit", "budget_spent", "models_down"):
                 await asyncio.sleep(_LAST_WORD_SECONDS)
             await self._books.write_down(whole=True)
             await asyncio.to_thread(self._record_end, reason)

@@ -14,7 +14,7 @@ from voiceworker.events import (
     ModelsRouted,
     UserTranscript,
 )
-from voiceworker.records import Records
+from voiceworker.records import Callback, Records
 from voiceworker.records.sessions import Session, SessionStatus
 from voiceworker.records.transcripts import Role, TranscriptLine
 from voiceworker.records.turns import Outcome, Overlap, Turn
@@ -61,6 +61,9 @@ class CallBook:
                 self._records.sessions.route(envelope.session, rule, arm)
             case AgentSpeechStarted(int(first_audio_ms), parts):
                 self._records.turns.put(Turn(*where, first_audio_ms, parts))
+
+    def call_back(self, session: str, agent: str, number: str, now: datetime) -> None:
+        self._records.callbacks.ask(Callback(session, agent, number, now))
 
     def ended(self, session: str, reason: str, now: datetime) -> None:
         if reason == "error":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from voiceworker.providers import COMPATIBLE, Role
 from voiceworker.runtime.chains import Breakers, HttpProbe, Link, Switch
 from voiceworker.runtime.chains.apology import Apology
 from voiceworker.runtime.chains.language_model import LanguageModelChain
+from voiceworker.runtime.chains.links import Role as ChainRole
 from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
 from voiceworker.runtime.chains.voice import VoiceChain
 from voiceworker.runtime.engines import Assembly, EngineBuilder, Links
@@ -48,6 +49,10 @@ class Listeners:
     "the caller has said something that no recogniser has heard"
     filler: Callable[[], str] = lambda: ""
     "what is said while the language model takes its time; empty when nothing may be"
+    on_mute: Callable[[], str] = lambda: ""
+    "no voice answers: which of the texts that were prepared is said instead; empty: none"
+    on_success: Callable[[ChainRole], None] = lambda _role: None
+    "a distant model of this role has done its work"
 
 
 class CallModels:
@@ -57,10 +62,12 @@ class CallModels:
         """Raises UnknownCurrencyError."""
         self.prices = prices
         self.meter = Meter(prices, settings.budget_currency)
-        self.breakers = Breakers(settings.data_directory / _HEALTH_FILE)
+        self.breakers = Breakers(settings.data_directory / _HEALTH_FILE, on_success=self._succeeded)
         self.settings = settings
         self.listeners = Listeners()
-        self._apologies: list[Apology] = []
+        self._voice_may_fail = False
+        self._apologies: dict[str, Apology] = {}
+        "by their text"
         self._made: list[stt.STT[Any] | llm.LLM[Any] | tts.TTS[Any]] = []
 
     def engines(self, definition: AgentDefinition) -> EngineBuilder:
@@ -76,20 +83,31 @@ class CallModels:
     def filler(self) -> str:
         return self.listeners.filler()
 
-    def apology(self, definition: AgentDefinition) -> Apology:
-        folder = self.settings.cache_directory / "apologies"
-        self._apologies.append(Apology(folder, definition.phrases.no_voice, voice=definition.language))
-        return self._apologies[-1]
+    def mute(self) -> Apology | None:
+        return self.apology(self.listeners.on_mute())
 
-    async def prepare(self) -> None:
-        """Makes what has to be there when everything else fails."""
-        for apology in self._apologies:
+    def apology(self, text: str) -> Apology | None:
+        """This text from a file, where it was prepared."""
+        return self._apologies.get(text)
+
+    async def prepare(self, language: str, *texts: str) -> None:
+        """Makes what may have to be said when no voice answers, in the built-in one; nothing where that one speaks."""
+        for text in texts if self._voice_may_fail else ():
+            apology = Apology(self.settings.cache_directory / "apologies", text, voice=language)
             await apology.prepare()
+            self._apologies[text] = apology
 
     def kept(self, engine: _Whole) -> _Whole:
         """It is closed with the rest."""
         self._made.append(engine)
         return engine
+
+    def chained_voice(self, members: list[Link[tts.TTS[Any]]]) -> tts.TTS[Any]:
+        self._voice_may_fail = True
+        return self.kept(VoiceChain(members, self.breakers, self.switched, on_down=self.mute))
+
+    def _succeeded(self, role: ChainRole) -> None:
+        self.listeners.on_success(role)
 
     async def aclose(self) -> None:
         """After the call is over: closes its engines, too."""
@@ -99,41 +117,37 @@ class CallModels:
 
 
 class _CallAssembly(Assembly):
-    """What is embedded costs nothing and does not fail: it gets neither gate nor meter, and alone no chain."""
+    """What is embedded costs nothing and does not fail: it gets neither gate nor meter, and alone no chain. Alone, a
+    distant one is a chain as well: that is what waits for it no longer than a caller does, and says so."""
 
     def __init__(self, models: CallModels, definition: AgentDefinition) -> None:
         self._models = models
         self._definition = definition
 
     def hearing(self, links: Links[stt.STT[Any]]) -> stt.STT[Any]:
-        members = [self._link("stt", name, self._gated(name, engine)) for name, engine in links]
-        if len(members) == 1:
-            return self._models.kept(members[0].engine)
         models = self._models
+        made = [(name, self._gated(name, engine)) for name, engine in links]
+        if _is_embedded(made):
+            return models.kept(made[0][1])
+        members = [self._link("stt", name, engine) for name, engine in made]
         return models.kept(
             SpeechRecognitionChain(members, models.breakers, models.switched, on_deaf=models.nothing_heard)
         )
 
     def thinking(self, links: Links[llm.LLM[Any]]) -> llm.LLM[Any]:
         models = self._models
-        members: list[Link[llm.LLM[Any]]] = []
-        for name, engine in links:
-            metered = engine if name.embedded else models.meter.llm(name.priced, engine)
-            members.append(self._link("llm", name, metered, continues=name.provider != "script"))
-        if len(members) == 1:
-            return models.kept(members[0].engine)
+        made = [(name, engine if name.embedded else models.meter.llm(name.priced, engine)) for name, engine in links]
+        if _is_embedded(made):
+            return models.kept(made[0][1])
+        members = [self._link("llm", name, engine, continues=name.provider != "script") for name, engine in made]
         return models.kept(LanguageModelChain(members, models.breakers, models.switched, filler=models.filler))
 
     def speaking(self, links: Links[tts.TTS[Any]]) -> tts.TTS[Any]:
         models = self._models
-        members: list[Link[tts.TTS[Any]]] = []
-        for name, engine in links:
-            metered = engine if name.embedded else models.meter.tts(name.priced, engine)
-            members.append(self._link("tts", name, metered))
-        if len(members) == 1 and name.embedded:
-            return models.kept(members[0].engine)
-        apology = models.apology(self._definition)
-        return models.kept(VoiceChain(members, models.breakers, models.switched, apology=apology))
+        made = [(name, engine if name.embedded else models.meter.tts(name.priced, engine)) for name, engine in links]
+        if _is_embedded(made):
+            return models.kept(made[0][1])
+        return models.chained_voice([self._link("tts", name, engine) for name, engine in made])
 
     def _gated(self, name: ModelName, engine: stt.STT[Any]) -> stt.STT[Any]:
         if name.embedded:
@@ -148,3 +162,8 @@ class _CallAssembly(Assembly):
         probe = HttpProbe(free.url, dict(free.headers)) if free is not None and free.asks else None
         patience = _PATIENCE.get((role, name.provider))
         return Link(str(name), engine, probe, patience, continues)
+
+
+def _is_embedded(made: Sequence[tuple[ModelName, object]]) -> bool:
+    """One engine, that is here always."""
+    return len(made) == 1 and made[0][0].embedded

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 
+from livekit import rtc
 from livekit.agents import NOT_GIVEN, AgentSession, JobContext, NotGivenOr, TurnHandlingOptions, inference, llm, room_io
 from livekit.agents.beta.tools import EndCallTool
 from livekit.agents.voice import SpeechHandle
@@ -37,7 +38,7 @@ class CallParts:
 
 
 class Conversation:
-    """`await make()` it, attach to its `session`, then `await start()` it in the room."""
+    """`await make()` it; in the room `attach()` it, then whoever listens to its `session`, and `await start()` it."""
 
     session: AgentSession[None]
     turns: TurnTaking | None
@@ -53,6 +54,8 @@ class Conversation:
         caller: Callable[[], str | None],
     ) -> None:
         """`caller()`: the identity of the one who is listened to."""
+        self.on_no_answer: Callable[[], None] = lambda: None
+        "told when the caller waits for a reply and no language model gives one"
         self._context = context
         self._definition = parts.engines.definition
         self._engines, self._models, self._routing = parts.engines, parts.models, parts.routing
@@ -97,10 +100,6 @@ class Conversation:
             user_away_timeout=None,  # silence is decided by policy/attendance.py
         )
         self._is_made = True
-        if turns is not None:
-            turns.attach(self.session, self.unheard)
-        if speech is not None:
-            speech.attach(self.session)
 
     def _make_tools(self, toolboxes: Mapping[str, Toolbox]) -> list[llm.Tool | llm.Toolset]:
         surroundings = ToolSurroundings(self._definition, self._settings, self._settings.now)
@@ -151,6 +150,7 @@ class Conversation:
 
     def _spoken_by(self, agent: Receptionist) -> None:
         self._agent = agent
+        agent.on_no_answer = lambda: self.on_no_answer()
         self._intents.attach(agent)
 
     def _realtime_lost(self, lost: Lost) -> None:
@@ -167,6 +167,12 @@ class Conversation:
         return {role: str(choice.chosen) for role, choice in engines.choices.items() if choice.usable}
 
     # --- in the room ---
+
+    def attach(self) -> None:
+        if self.turns is not None:
+            self.turns.attach(self.session, self.unheard)
+        if self._speech is not None:
+            self._speech.attach(self.session)
 
     async def start(self, typed: TextInputCallback, caller: str) -> None:
         """`caller`: whom to listen to; empty: whoever comes first."""
@@ -219,12 +225,21 @@ class Conversation:
         voice = self.session if self._speech is None else self._speech
         return voice.say(text, allow_interruptions=allow_interruptions)
 
-    async def say_to_the_end(self, text: str) -> None:
-        """Instead of whatever is being said. Raises RuntimeError when the session is closing."""
+    async def say_to_the_end(self, text: str, audio: AsyncIterable[rtc.AudioFrame] | None = None) -> None:
+        """Instead of whatever is being said. `audio`: where no voice is to be asked for it. Raises RuntimeError when
+        the session is closing."""
         await self.session.interrupt()
         if self.turns is not None:
             self.turns.next_speech_is("important")
-        await self.say(text, allow_interruptions=False).wait_for_playout()
+        if audio is None:
+            speech = self.say(text, allow_interruptions=False)
+        else:
+            speech = self.session.say(text, audio=audio, allow_interruptions=False)
+        await speech.wait_for_playout()
+
+    @property
+    def agent_speaks(self) -> bool:
+        return self._is_made and self.session.agent_state == "speaking"
 
     @property
     def caller_waits(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
 
 from livekit import rtc
@@ -27,6 +27,8 @@ class Receptionist(Agent):
         self._written = ""
         "the text of the reply that is being spoken, as far as it has been written"
         self._to_keep: SpokenGreeting | None = None
+        self.on_no_answer: Callable[[], None] = lambda: None
+        "told when the caller waits for a reply and no language model gives one"
 
     def keep_next_speech(self, greeting: SpokenGreeting) -> None:
         """The next thing said is the greeting, spoken by this voice for the first time."""
@@ -56,8 +58,12 @@ class Receptionist(Agent):
         def ask() -> AsyncGenerator[Chunk, None]:
             return Agent.default.llm_node(self, told, tools, model_settings)
 
-        async for chunk in ask() if self._turns is None else self._turns.think(told, ask):
-            yield chunk
+        try:
+            async for chunk in ask() if self._turns is None else self._turns.think(told, ask):
+                yield chunk
+        except Exception:
+            self.on_no_answer()
+            raise
 
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings

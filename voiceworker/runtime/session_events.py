@@ -45,7 +45,6 @@ class SessionListener:
         attendance: Attendance,
         turns: TurnTaking | None,
         on_change: Callable[[], None],
-        on_no_answer: Callable[[], None],
     ) -> None:
         """`unheard(heard)`: what of the present reply was not. With `turns` the agent's speech is told by them, at the
         moment of its sound."""
@@ -55,7 +54,6 @@ class SessionListener:
         self._attendance = attendance
         self._turns = turns
         self._on_change = on_change
-        self._on_no_answer = on_no_answer
         self._tools: dict[str, str] = {}
         "call id -> name of the tools at work"
 
@@ -121,8 +119,6 @@ class SessionListener:
         self._narrator.tell(
             ErrorOccurred(where=where, message=type(getattr(event.error, "error", event.error)).__name__)
         )
-        if where == "llm" and not getattr(event.error, "recoverable", False):
-            self._on_no_answer()
 
 
 _ROLES: tuple[tuple[type, str], ...] = ((stt.STT, "stt"), (llm.LLM, "llm"), (tts.TTS, "tts"))

@@ -296,13 +296,33 @@ class Speculator:
     ) -> AsyncGenerator[Chunk, None]:
         """The answer of `ask`, asked when the policy or the turn allows it; its tokens are counted.
 
-        Of an answer that was cut off nobody tells the tokens: they are estimated from its characters, at the rate of
-        the answers that told them.
+        What fails ahead of the turn nobody has missed yet: it is asked again when the turn is committed. Raises what
+        `ask` does, not before that.
         """
         reply = _reply.get()
         if reply is not None:
             reply.open_if_committed()
             await reply.ask.wait()
+            is_ahead, has_begun = not reply.opened.is_set(), False
+            try:
+                async with aclosing(self._answer(reply, context, ask)) as answer:
+                    async for chunk in answer:
+                        has_begun = True
+                        yield chunk
+                    return
+            except Exception:
+                await reply.opened.wait()
+                if has_begun or not is_ahead:
+                    raise
+        async with aclosing(self._answer(reply, context, ask)) as answer:
+            async for chunk in answer:
+                yield chunk
+
+    async def _answer(
+        self, reply: _Reply | None, context: llm.ChatContext, ask: Callable[[], AsyncGenerator[Chunk, None]]
+    ) -> AsyncGenerator[Chunk, None]:
+        """Of an answer that was cut off nobody tells the tokens: they are estimated from its characters, at the rate of
+        the answers that told them."""
         prompt_characters, answered_characters = _characters(context), 0
         before = 0 if reply is None else reply.tokens
         self._policy.asked(tokens := self._tokens(prompt_characters))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -110,6 +111,26 @@ async def test_tokens_that_come_slower_than_they_are_spoken_are_a_fault(bench_of
         await chain.aclose()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("stall_seconds", "first_clause_seconds"), [(0.2, 60.0), (60.0, 0.2)])
+async def test_words_that_make_no_clause_yet_are_silence(
+    bench_of: MakeBench, stall_seconds: float, first_clause_seconds: float
+) -> None:
+    """They are not waited for as if they were being spoken: at two words a second five of them would be."""
+    async with bench_of(Fault("llm", "drip", nth=1, speed=0.5, api_key=FIRST)) as bench:
+        bench.emulators.replies = Sentences(5)
+        chain = chain_of(bench)
+        chain.patience = dataclasses.replace(
+            QUICK,
+            stall_seconds=stall_seconds,
+            first_clause_seconds=first_clause_seconds,
+            longest_gap_seconds=60.0,
+        )
+        assert (await reply(chain))[0] == Sentences(5).text(1)
+        assert bench.reasons == ["tokens stalled"]
+        await chain.aclose()
+
+
 async def test_the_rate_limit_is_kept_for_as_long_as_the_provider_asks(bench_of: MakeBench) -> None:
     async with bench_of(Fault("llm", "status", nth=1, status=429, retry_after_seconds=7, api_key=FIRST)) as bench:
         chain = chain_of(bench)
@@ -187,6 +208,24 @@ async def test_when_all_fail_the_error_is_told_once(bench_of: MakeBench) -> None
             await reply(chain)
         assert [error.recoverable for error in errors] == [False]
         assert len(bench.emulators.requests) == 2
+        await chain.aclose()
+
+
+async def test_one_with_nobody_beside_it_is_asked_once_more_when_it_failed_quickly(bench_of: MakeBench) -> None:
+    async with bench_of(Fault("llm", "reset", nth=1)) as bench:
+        chain = chain_of(bench, FIRST)
+        assert await reply(chain) == (TEXT, [])
+        assert bench.switches == []
+        await chain.aclose()
+
+
+@pytest.mark.parametrize("fault", [Fault("llm", "status", nth=1, status=429), Fault("llm", "hang", nth=1)])
+async def test_it_is_not_asked_again_where_that_is_in_vain_or_too_late(bench_of: MakeBench, fault: Fault) -> None:
+    async with bench_of(fault) as bench:
+        chain = chain_of(bench, FIRST)
+        with pytest.raises(APIConnectionError, match="no language model answers"):
+            await reply(chain)
+        assert len(bench.emulators.requests) == 1
         await chain.aclose()
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -31,6 +31,10 @@ class Trying:
     key: str
     attempt: Attempt
 
+    @property
+    def role(self) -> Role:
+        return cast(Role, self.key.partition(" ")[0])
+
     def succeeded(self) -> None:
         self.breakers._succeeded(self)
 
@@ -51,11 +55,13 @@ class Breakers:
         *,
         settings: BreakerSettings | None = None,
         clock: Callable[[], float] = time.time,
+        on_success: Callable[[Role], None] = lambda _role: None,
     ) -> None:
         """`path`: the file that all calls of this machine share; None: every call learns for itself. `clock`: seconds
-        since the epoch, as all of them count."""
+        since the epoch, as all of them count. `on_success` is told the role in which a request has succeeded."""
         self._settings = settings or BreakerSettings()
         self._clock = clock
+        self._on_success = on_success
         self._shared = None if path is None else SharedHealth(path)
         self._breakers: dict[str, Breaker] = {}
         self._told: dict[str, float] = {}
@@ -111,6 +117,7 @@ class Breakers:
         breaker.succeeded(trying.attempt, now)
         if not was_closed and breaker.state(now) is State.CLOSED:
             self._tell(trying.key)
+        self._on_success(trying.role)
 
     def _failed(self, trying: Trying, failure: Failure) -> None:
         breaker, now = self._of(trying.key), self._clock()

@@ -74,7 +74,7 @@ class ChainedSpeech(tts.SynthesizeStream):
         sentences.end_input()
 
     async def _speak(self, text: str, emitter: tts.AudioEmitter) -> bool:
-        """One sentence, by as many voices as it takes. False: no voice answers, and that has been said."""
+        """One sentence, by as many voices as it takes. False: no voice answers, and that has been told."""
         tried: list[str] = []
         failure: Failure | None = None
         while text.strip():
@@ -182,12 +182,13 @@ class ChainedSpeech(tts.SynthesizeStream):
         error = APIConnectionError(
             f"no voice answers: {failure.reason if failure else 'none is there'}", retryable=False
         )
-        apology = self._chain.apologise()
-        if not self._chain.can_apologise:
+        if self._chain.on_down is None:
             raise error
-        self._emit_error(error, recoverable=True)
-        if apology is not None:
-            self._emit(emitter, apology.spoken(self._chain.sample_rate), self._seconds)
+        self._emit_error(error, recoverable=True)  # an error that is raised would cut off what is said instead
+        apology = self._chain.on_down()
+        self._emit(
+            emitter, _nothing_said() if apology is None else apology.spoken(self._chain.sample_rate), self._seconds
+        )
         return False
 
     def _emit(self, emitter: tts.AudioEmitter, passed: Passed, began_at: float = 0.0) -> None:
@@ -202,6 +203,11 @@ class ChainedSpeech(tts.SynthesizeStream):
     async def _metrics_monitor_task(self, event_aiter: AsyncIterable[tts.SynthesizedAudio]) -> None:
         async for _ in event_aiter:  # the engines tell their own
             pass
+
+
+def _nothing_said() -> Passed:
+    """The times of no words: so nobody takes the text for heard, as he would when no word is timed."""
+    return Passed(np.zeros(1, np.int16), [TimedString("", start_time=0.0, end_time=0.0)])
 
 
 def _request(engine: tts.TTS[Any], text: str, timeout: float) -> tts.SynthesizeStream | tts.ChunkedStream:

@@ -42,7 +42,6 @@ class VoicePatience:
     rest not more than half: a voice twice as fast as it plays never runs dry by it"""
     stay_seconds: float = 30.0
     "with the voice that was switched to: one that changes twice in a reply is worse than the second best"
-    apology_every_seconds: float = 15.0
 
 
 class VoiceChain(tts.TTS[Any]):
@@ -53,11 +52,10 @@ class VoiceChain(tts.TTS[Any]):
         on_switch: OnSwitch,
         *,
         patience: VoicePatience | None = None,
-        apology: Apology | None = None,
-        on_down: Callable[[], None] | None = None,
+        on_down: Callable[[], Apology | None] | None = None,
     ) -> None:
-        """`apology`: played when no voice answers; without it the reply ends with an error. `on_down`: told when no
-        voice answers. Raises ValueError without links, or when one of them is not mono."""
+        """`on_down`: asked when no voice answers for what is said instead, None: nothing; without it the reply ends
+        with an error. Raises ValueError without links, or when one of them is not mono."""
         if not links:
             raise ValueError("a chain has at least one link")
         if any(link.engine.num_channels != 1 for link in links):
@@ -72,12 +70,10 @@ class VoiceChain(tts.TTS[Any]):
         self.patience = patience or VoicePatience()
         self.tasks = Tasks()
         self.retry_afters = RetryAfters()
-        self._apology = apology
+        self.on_down = on_down
         self._on_switch = on_switch
-        self._on_down = on_down
         self._serving = links[0]
         self._stays_until = 0.0
-        self._apologised_at = float("-inf")
         self._paces: dict[str, Pace] = {}
         self._learnt: set[str] = set()
         self._tells_tokens: set[str] = set()
@@ -149,20 +145,6 @@ class VoiceChain(tts.TTS[Any]):
             self._tells_tokens.add(link.name)
             return False
         return link.name in self._tells_tokens
-
-    def apologise(self) -> Apology | None:
-        """No voice answers. What there is to be said instead, unless it was said just now."""
-        now = time.monotonic()
-        if now - self._apologised_at < self.patience.apology_every_seconds:
-            return None
-        self._apologised_at = now
-        if self._on_down is not None:
-            self._on_down()
-        return self._apology
-
-    @property
-    def can_apologise(self) -> bool:
-        return self._apology is not None
 
     def _metrics_collected(self, figures: metrics.TTSMetrics) -> None:
         if figures.output_tokens:

@@ -7,6 +7,7 @@ it("believes the agent before the network", () => {
   expect(endingOf("agent_hung_up", DisconnectReason.ROOM_DELETED)).toBe("agent_hung_up");
   expect(endingOf("time_limit", undefined)).toBe("time_limit");
   expect(endingOf("budget_spent", DisconnectReason.ROOM_DELETED)).toBe("budget_spent");
+  expect(endingOf("models_down", DisconnectReason.ROOM_DELETED)).toBe("models_down");
 });
 
 it("asks the network when the agent gave no reason, or one that is unknown here", () => {

@@ -9,6 +9,7 @@ export type Ending =
   | "caller_silent"
   | "time_limit"
   | "budget_spent"
+  | "models_down"
   | "service_stopped"
   | "agent_failed"
   | "joined_elsewhere"
@@ -21,6 +22,7 @@ const BY_SESSION: Readonly<Record<string, Ending>> = {
   caller_silent: "caller_silent",
   time_limit: "time_limit",
   budget_spent: "budget_spent",
+  models_down: "models_down",
   worker_shutdown: "service_stopped",
   error: "agent_failed",
 };
@@ -49,6 +51,7 @@ const WORDING: Readonly<Record<Ending, Wording>> = {
   caller_silent: { title: "Call ended", advice: "Nothing was heard for a while, so the agent hung up." },
   time_limit: { title: "Call ended", advice: "The time for one call was used up." },
   budget_spent: { title: "Call ended", advice: "What a call may cost was used up." },
+  models_down: { title: "The agent had to stop", advice: "The services behind it do not answer. Please call again later." },
   service_stopped: { title: "The service was stopped", advice: "The call ended with it. Try again in a moment." },
   agent_failed: { title: "The agent had to stop", advice: "Something went wrong on our side. Please call again." },
   joined_elsewhere: { title: "Call moved", advice: "The same call was opened in another place." },
