@@ -88,6 +88,21 @@ def test_a_repeated_word_is_told_by_its_length() -> None:
     assert texts(decode(encode("coral coral coral"))) == ["coral"] * 3
 
 
+@pytest.mark.parametrize("hole_seconds", [0.02, 0.06, 0.1])
+def test_a_word_with_a_hole_in_it_is_one_word(hole_seconds: float) -> None:
+    sound = encode("river ocean amber")
+    begin, length = round(1.4 * WORD_SECONDS * SAMPLE_RATE), round(hole_seconds * SAMPLE_RATE)
+    late = np.concatenate([sound[:begin], np.zeros(length, np.int16), sound[begin:]])
+    lost = sound.copy()
+    lost[begin : begin + length] = 0
+    assert texts(decode(late)) == texts(decode(lost)) == ["river", "ocean", "amber"]
+
+
+def test_a_word_that_breaks_off_and_is_said_anew_is_heard_twice() -> None:
+    broken = encode("river")[: round(0.6 * WORD_SECONDS * SAMPLE_RATE)]
+    assert texts(decode(np.concatenate([broken, silence(0.05), encode("river ocean")]))) == ["river", "river", "ocean"]
+
+
 def test_nothing_is_heard_in_silence_noise_or_speech() -> None:
     assert decode(silence(0.0)) == []
     assert decode(silence(1.0)) == []

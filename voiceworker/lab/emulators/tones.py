@@ -34,6 +34,10 @@ _HOP_SECONDS = 0.005
 _FRAME_SECONDS = 0.04
 _LEAST_SECONDS = 0.03
 "a shorter piece of a word is not taken for one"
+_LONGEST_HOLE_SECONDS = 0.15
+"within a word: of a packet or more that came late, and what the receiver's own concealment puts there"
+_ONE_WORD = 1.25
+"of its length: pieces of a word that are together longer were said twice"
 _QUIETEST_DB = -36.0
 "against the level of `encode`; below, comfort noise and what a canceller leaves"
 _LEAST_PURITY = 0.35
@@ -84,18 +88,17 @@ def decode(samples: Samples, sample_rate: int = SAMPLE_RATE) -> list[HeardWord]:
     """The words that are heard in int16[samples], in their order; nothing in silence, noise or speech.
 
     Works on words that are cut off or softened, down to 30 ms and -36 dB. The same word twice without a pause is told
-    by its length.
+    by its length, and so is a word with a hole in it, which is one word.
     """
     indices, levels = _read_frames(samples, sample_rate)
     words: list[HeardWord] = []
-    for begin, end in _runs(indices):
-        begin, end = _trim(levels, begin, end)
-        seconds = (end - begin) * _HOP_SECONDS
+    for pieces in _pieces(indices, levels):
+        begin, seconds = pieces[0][0], sum(end - begin for begin, end in pieces) * _HOP_SECONDS
         if seconds < _LEAST_SECONDS:
             continue
         index = int(indices[begin])
         text = OTHER_WORD if index == 0 else VOCABULARY[index - 1]
-        level = round(float(np.median(levels[begin:end])), 1)
+        level = round(float(np.median(np.concatenate([levels[begin:end] for begin, end in pieces]))), 1)
         count = max(1, round(seconds / WORD_SECONDS))
         for nth in range(count):
             started = begin * _HOP_SECONDS + nth * seconds / count
@@ -144,6 +147,24 @@ def _loudest_tone(
     level = 20 * np.log10(2 * spectrum[rows, peak] / gain / _AMPLITUDE + 1e-9)
     heard = (level > _QUIETEST_DB) & (purity > _LEAST_PURITY) & (np.abs(position - nearest) < 0.4)
     return np.where(heard, nearest, -1), np.where(heard, level, -np.inf)
+
+
+def _pieces(indices: npt.NDArray[np.intp], levels: npt.NDArray[np.float64]) -> list[list[tuple[int, int]]]:
+    """For each word where it sounds, as [begin, end); more than one where it has holes."""
+    words: list[list[tuple[int, int]]] = []
+    for begin, end in (_trim(levels, *run) for run in _runs(indices)):
+        last = words[-1] if words else []
+        if (
+            last
+            and indices[last[-1][0]] == indices[begin]
+            and begin - last[-1][1] <= _LONGEST_HOLE_SECONDS / _HOP_SECONDS
+        ):
+            together = sum(stop - start for start, stop in (*last, (begin, end)))
+            if together * _HOP_SECONDS <= _ONE_WORD * WORD_SECONDS:
+                last.append((begin, end))
+                continue
+        words.append([(begin, end)])
+    return words
 
 
 def _runs(indices: npt.NDArray[np.intp]) -> list[tuple[int, int]]:
