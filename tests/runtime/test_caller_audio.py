@@ -67,3 +67,13 @@ def test_the_agents_echo_is_no_part_of_the_callers_level(line: Line) -> None:
     mixed = echo[rest] + noise(1.0, -22, 4)[: len(echo[rest])]
     line.pass_by(mixed, agent[rest])
     assert line.caller.level_db() == pytest.approx(0, abs=2)
+
+
+def test_a_voice_that_never_stops_is_as_loud_as_it_was_lately_and_no_more_of_it_is_kept() -> None:
+    line = Line()
+    line.speak(-30, seed=1)
+    line.caller.voice(speaking=True)
+    for minute in range(3):
+        line.pass_by(noise(30, -20 if minute == 0 else -36, seed=minute))
+    assert line.caller.level_db() == pytest.approx(-6, abs=1)
+    assert len(line.caller._present) == 3000

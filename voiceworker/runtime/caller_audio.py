@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from statistics import median
 
 import numpy as np
@@ -16,6 +17,8 @@ SAMPLE_RATE = 24_000
 "what the framework is asked to give"
 
 _KEPT_LEVELS = 10
+_KEPT_FRAMES = 3000
+"of 10 ms: half a minute tells how loud a voice is, and a television may go on for hours"
 _SPEECH_DB = -60.0
 "softer is not a voice, and tells nothing of how loud it is"
 _GAP_DB = 22.0
@@ -43,7 +46,7 @@ class CallerAudio:
         self._clock = clock
         self._end = EndOfSpeech(SAMPLE_RATE)
         self._is_speaking = False
-        self._present: list[float] = []
+        self._present: deque[float] = deque(maxlen=_KEPT_FRAMES)
         "levels of the frames of the present or last voice, without the agent's echo"
         self._usual: list[float] = []
         self._loudest = _SPEECH_DB
@@ -107,9 +110,10 @@ class CallerAudio:
         return _loudness(self._present) - median(self._usual)
 
 
-def _loudness(levels: list[float]) -> float:
+def _loudness(levels: Iterable[float]) -> float:
     """Of a voice with its pauses: the middle of its loudest quarter."""
-    return median(sorted(levels)[-max(1, len(levels) // 4) :])
+    softest_first = sorted(levels)
+    return median(softest_first[-max(1, len(softest_first) // 4) :])
 
 
 def _decibel(power: float) -> float:
