@@ -60,3 +60,16 @@ def judge(report: dict[str, Any], history_items: int) -> None:
 @pytest.mark.timeout(10_800)
 def test_a_call_of_eight_hours_holds_no_more_at_its_end_than_after_its_third(tmp_path: Path) -> None:
     judge(held(tmp_path, turns=2880, samples=48, history_items=400), 400)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_few_minutes_of_it_stay_within_the_bound_of_the_history_and_leave_no_task_and_no_file(tmp_path: Path) -> None:
+    report = held(tmp_path, turns=40, samples=10, history_items=24)
+    assert 20 < report["longest"]["agent"] <= 24
+    assert 20 < report["longest"]["told"] <= 24
+    assert report["happened"].get("unsettled", 0) == 0
+    assert report["tools"]["look_up"]
+    found = courses(report["samples"])
+    rising = growing({name: found[name] for name in ("tasks", "descriptors")}, least=4.0)
+    assert not rising, table(rising)

@@ -16,11 +16,13 @@ from typing import Any
 from voiceworker.lab.emulators import ProviderEmulators
 from voiceworker.lab.long_call.call import long_call
 from voiceworker.lab.long_call.clock import CLOCK, LeapingLoop
-from voiceworker.lab.long_call.conversation import AT_ONCE, FAULTS, Caller, Replies, forget
+from voiceworker.lab.long_call.conversation import AT_ONCE, FAULTS, FAULTS_OF_RECOGNITION, Caller, Replies, forget
 from voiceworker.lab.long_call.samples import Sample, look
 from voiceworker.lab.material import load_material
 
 _FIRST_COMPLAINTS = 5
+_FAILING_SHARE = 0.25
+"of the call, in which connections for recognition fail; within the warm-up"
 
 
 class _Complaints(logging.Handler):
@@ -50,13 +52,16 @@ async def held(turns: int, samples: int, seed: int, history_items: int, material
     replies = Replies(seed)
     logging.getLogger().addHandler(complaints := _Complaints())
     async with (
-        ProviderEmulators(delays=AT_ONCE, faults=FAULTS, seed=seed, replies=replies, speech_speed=1000) as emulators,
+        ProviderEmulators(delays=AT_ONCE, seed=seed, replies=replies, speech_speed=1000) as emulators,
         long_call(emulators, folder, history_items) as call,
     ):
+        emulators.fail_by(*FAULTS, *FAULTS_OF_RECOGNITION, seed=seed)
         caller = Caller(call, emulators, load_material(material), seed)
         longest = Counter[str]()
         for number in range(1, turns + 1):
             complaints.turn = number
+            if number == round(turns * _FAILING_SHARE):
+                emulators.fail_by(*FAULTS, seed=seed)
             await caller.turn()
             longest |= Counter(call.histories())
             told = max((len(request.messages) for request in emulators.requests), default=0)

@@ -39,11 +39,14 @@ FAULTS = (
     Fault("tts", "refuse", probability=0.02),
     Fault("tts", "hang", probability=0.01, after_seconds=0.1),
     Fault("tts", "reset", probability=0.01, after_seconds=0.1),
-    Fault("stt", "reset", probability=0.4, after_seconds=300),
-    Fault("stt", "hang", probability=0.3, after_seconds=400),
+)
+FAULTS_OF_RECOGNITION = (
+    Fault("stt", "reset", probability=0.4, after_seconds=200),
+    Fault("stt", "hang", probability=0.3, after_seconds=300),
     Fault("stt", "refuse", probability=0.1),
 )
-"connections for recognition last for hours: their faults strike minutes after they were opened"
+"""Its connections last for hours. They fail in the first part of the call only: what grows with a connection would else
+begin anew with the next one, and not be seen."""
 
 
 class Replies:
