@@ -33,8 +33,10 @@ class ReplyPatience:
     "of those after it"
     last_token_seconds: float = 6.0
     "of the last of them: there is nobody else to ask"
+    first_clause_seconds: float = 1.5
+    "from its first token to so much as can be spoken, while there is somebody else to ask"
     stall_seconds: float = 1.2
-    "without a token once what was written has been spoken, or would have been"
+    "without a token while nothing can be spoken, or once what was written has been spoken, or would have been"
     longest_gap_seconds: float = 2.0
     "without a token, however much there is to be spoken"
     filler_seconds: float = 1.0

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import APIConnectionError, APIConnectOptions, llm
 
+from voiceworker.policy.breaker import Severity
 from voiceworker.policy.continuation import Continuation, ends_a_sentence
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
+from voiceworker.runtime.piecewise import first_clause_end
 from voiceworker.runtime.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class ChainedReply(llm.LLMStream):
         self._calls_made = False
         self._tried: list[str] = []
         self._failure: Failure | None = None
+        self._began_at = time.monotonic()
 
     async def _run(self) -> None:
         fillers = Tasks()
@@ -99,11 +102,17 @@ class ChainedReply(llm.LLMStream):
     def _pick(self) -> tuple[Link[llm.LLM[Any]], Trying] | None:
         """Who is asked next; None: everybody was."""
         fresh = [link for link in self._chain.links if link.name not in self._tried]
+        if not fresh and len(self._chain.links) == len(self._tried) == 1 and self._failed_quickly():
+            fresh = list(self._chain.links)  # nobody stands by: what passes may have passed already
         if self._said:
             able = [link for link in fresh if link.continues]
             again = [link for link in self._chain.links if link.continues and self._tried.count(link.name) == 1]
             fresh = able or again or fresh  # who knows the conversation goes on better than rules do
         return self._chain.breakers.admit_first("llm", fresh)
+
+    def _failed_quickly(self) -> bool:
+        passing = self._failure is not None and self._failure.severity is Severity.PASSING
+        return passing and time.monotonic() - self._began_at < self._chain.patience.first_token_seconds
 
     async def _ask(self, link: Link[llm.LLM[Any]], trying: Trying) -> None:
         """Raises whatever the engine does, GivenUpError when it takes too long."""
@@ -117,7 +126,8 @@ class ChainedReply(llm.LLMStream):
         try:
             while True:
                 try:
-                    async with asyncio.timeout(self._deadline(written, began_at, patience) - time.monotonic()):
+                    deadline = began_at + patience if written.first_at is None else self._next_token_by(link, written)
+                    async with asyncio.timeout(deadline - time.monotonic()):
                         chunk = await anext(stream)
                 except StopAsyncIteration:
                     break
@@ -151,11 +161,16 @@ class ChainedReply(llm.LLMStream):
         usual = patience.first_token_seconds if len(self._tried) == 1 else patience.next_token_seconds
         return usual if link.patience_seconds is None else link.patience_seconds
 
-    def _deadline(self, written: Written, began_at: float, patience: float) -> float:
-        if written.first_at is None:
-            return began_at + patience
+    def _next_token_by(self, link: Link[llm.LLM[Any]], written: Written) -> float:
         settings = self._chain.patience
-        spoken_at = written.first_at + written.passed / _CHARACTERS_PER_SECOND
+        first_at = written.first_at or written.last_at
+        if not (written.has_tool_calls or first_clause_end(self._said) or ends_a_sentence(self._said)):
+            # nothing of it can be spoken yet: all of this is silence
+            stalled_at = written.last_at + settings.stall_seconds
+            if all(one.name in self._tried for one in self._chain.links):
+                return stalled_at
+            return min(stalled_at, first_at + max(settings.first_clause_seconds, link.patience_seconds or 0.0))
+        spoken_at = first_at + written.passed / _CHARACTERS_PER_SECOND
         if not written.passed:  # it repeats what was said: nothing of it is heard, and it goes on
             spoken_at = written.last_at
         return min(spoken_at + settings.stall_seconds, written.last_at + settings.longest_gap_seconds)
