@@ -57,7 +57,7 @@ check: $(VENV)/.installed web/node_modules/.installed ## the gate: format, lint,
 	$(BIN)/mypy -p voiceworker -p tools $(foreach p,$(PLUGINS),-p livekit.plugins.$(p))
 	$(BIN)/mypy agent.py
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n auto -m "not system and not slow"
+	$(BIN)/pytest -q -n auto -m "not system and not slow and not lab"
 	$(NPM) run --silent lint
 
 fmt: $(VENV)/.installed ## format and mend what can be mended
