@@ -44,10 +44,12 @@ SPEED = 4
 FRAME = SAMPLE_RATE // 50
 
 
+QUICKLY_SAID = [one for one in MATERIAL.of_kind("turn") if one.longest_pause_seconds < 0.7]
+
+
 def speech_with(words: int) -> Speech:
     """A turn of so many words, said without a long pause."""
-    able = (one for one in MATERIAL.of_kind("turn") if len(one.words) == words and one.longest_pause_seconds < 0.7)
-    return next(able)
+    return next(one for one in QUICKLY_SAID if len(one.words) == words)
 
 
 def recogniser(bench: Bench, key: str) -> deepgram.STT:
@@ -143,12 +145,14 @@ async def test_no_word_is_lost_and_none_comes_twice(bench_of: MakeBench, kind: A
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["reset", "early_close", "error_midstream"])
+@pytest.mark.parametrize(
+    ("kind", "after"), [("reset", 0.3), ("early_close", 0.3), ("error_midstream", 0.3), ("hang", 0)]
+)
 async def test_one_that_stands_alone_hears_again_what_it_lost_and_nobody_has_to_repeat_it(
-    bench_of: MakeBench, kind: Any
+    bench_of: MakeBench, kind: Any, after: float
 ) -> None:
-    speeches = speech_with(9), speech_with(10)
-    async with bench_of(Fault("stt", kind, nth=1, after_seconds=0.3)) as bench:
+    speeches = max(QUICKLY_SAID, key=lambda one: one.seconds), speech_with(10)
+    async with bench_of(Fault("stt", kind, nth=1, after_seconds=after)) as bench:
         deaf: list[bool] = []
         links: list[Link[stt.STT[Any]]] = [Link(FIRST, recogniser(bench, FIRST))]
         options: Any = {"patience": QUICK, "on_deaf": lambda: deaf.append(True)}
@@ -211,6 +215,19 @@ async def test_when_nobody_hears_the_agent_is_told_once(bench_of: MakeBench) -> 
                 await deaf.wait()
             await asyncio.sleep(0)
         assert [error.recoverable for error in errors] == [True]
+        await chain.aclose()
+
+
+@pytest.mark.slow
+async def test_who_repeats_himself_in_vain_is_told_so_again(bench_of: MakeBench) -> None:
+    async with bench_of(Fault("stt", "hang", probability=1.0)) as bench:
+        deaf: asyncio.Queue[bool] = asyncio.Queue()
+        chain = chain_of(bench, on_deaf=lambda: deaf.put_nowait(True))
+        async with chain.stream() as stream:
+            for _ in range(2):
+                await say(bench, stream, speech_with(9))
+                async with asyncio.timeout(5):
+                    await deaf.get()
         await chain.aclose()
 
 

@@ -197,6 +197,8 @@ class Ear:
         self._forgotten = 0
         "samples at RATE before those in `_audio`"
         self._looked_at = 0
+        self._voice_since: int | None = None
+        "sample at RATE: before it nobody spoke"
         self._bound: list[Expected] = []
         self._following: list[_Following] = []
         self._moved: list[Moved] = []
@@ -204,6 +206,8 @@ class Ear:
     def hear(self, samples: Samples, now: float) -> list[Bound]:
         """What begins to be recognised with these samples, which the clock has counted already."""
         resampled = self._resampler.resample_chunk(samples.astype(np.float32))
+        if self._voice_since is None and (loud := np.flatnonzero(np.abs(resampled) > _QUIET)).size:
+            self._voice_since = self._forgotten + len(self._audio) + int(loud[0])
         self._audio = np.concatenate([self._audio, resampled])
         surplus = len(self._audio) - round((WINDOW_SECONDS + 2 * _BEGINNING_SECONDS) * RATE)
         if surplus > 0:
@@ -219,7 +223,7 @@ class Ear:
                 continue
             is_again = self._api_key in expected.heard_at and self._is_replay(now)
             started = self._found(expected) if is_again or not expected.is_over(now) else None
-            if started is None and not is_again and self._clock.seconds >= _BEGINNING_SECONDS:
+            if started is None and not is_again and self._has_heard_enough(end):
                 started = self._resumed(expected)
             if started is not None:
                 self._bound.append(expected)
@@ -236,6 +240,10 @@ class Ear:
     def _is_replay(self, now: float) -> bool:
         first_at = self._clock.arrival_of(0)
         return first_at is not None and self._clock.seconds > now - first_at + _REPLAYED_SECONDS
+
+    def _has_heard_enough(self, end: int) -> bool:
+        """Of a voice, to know that it is not the beginning of what was announced."""
+        return self._voice_since is not None and end - self._voice_since >= _BEGINNING_SECONDS * RATE
 
     def _follow(self, following: _Following) -> bool:
         """Looks for the next part; whether there is one to look for."""

@@ -31,6 +31,8 @@ class HearingPatience:
     last_recognize_seconds: float = 10.0
     last_final_seconds: float = 4.0
     "of the last engine of the chain: there is nobody else to ask, and mostly it is one of this machine"
+    alone_final_seconds: float = 2.0
+    "of one that nobody stands beside: soon after, the caller is to be told that he was not heard"
     turn_ending_seconds: float = 6.5
     "for the final transcript of an engine that ends turns itself: Flux waits up to 5 s for the caller to go on"
     watch: WatchSettings = field(default_factory=WatchSettings)
@@ -176,6 +178,8 @@ class SpeechRecognitionChain(stt.STT[Any]):
             return link.patience_seconds
         if any(isinstance(one, deepgram.STTv2) for one in layers_of(link.engine)):
             return self.patience.turn_ending_seconds
+        if len(self.links) == 1:
+            return self.patience.alone_final_seconds
         return self.patience.last_final_seconds if link is self.links[-1] else None
 
     def now_serves(self, link: Link[stt.STT[Any]], failure: Failure | None) -> None:

@@ -54,7 +54,8 @@ class ChainedRecognition(stt.RecognizeStream):
         "since the last word, all of them"
         self._input_ended = False
         self._quiet_since: float | None = None
-        self._told_deaf = False
+        self._told_deaf = 0.0
+        "seconds of what is owed of which it has been told that nobody hears it"
 
     async def _run(self) -> None:
         tasks = Tasks()
@@ -197,11 +198,11 @@ class ChainedRecognition(stt.RecognizeStream):
         return True
 
     def _may_pass(self, failure: Failure | None) -> bool:
-        """A connection that broke may stand again at once: who tries that need not ask the caller to repeat himself.
-        But what hears nothing has been waited for already."""
-        if failure is None or self._asked_twice or self._suspects.hearings:
+        """Everybody was asked. A connection that broke may stand again at once: who tries that need not ask the caller
+        to repeat himself. For one that hears nothing he has waited, unless he still speaks."""
+        if failure is None or self._asked_twice:
             return False
-        return failure.severity is Severity.PASSING
+        return self._watch.is_speaking if self._suspects.hearings else failure.severity is Severity.PASSING
 
     def _open(self, link: Link[stt.STT[Any]], trying: Trying, tasks: Tasks, failure: Failure | None) -> None:
         options = APIConnectOptions(max_retry=0, timeout=self._chain.patience.connect_seconds)
@@ -238,14 +239,18 @@ class ChainedRecognition(stt.RecognizeStream):
 
     def _nobody_heard(self) -> None:
         """All have been tried, and there are no words."""
-        if self._watch.owes and not self._told_deaf and self._watch.owed_seconds >= _DEAF_VOICE_SECONDS:
-            self._told_deaf = True
+        owed = self._watch.owed_seconds
+        self._told_deaf = min(self._told_deaf, owed)
+        spoke = self._watch.owes and owed - self._told_deaf >= _DEAF_VOICE_SECONDS
+        if spoke and not self._watch.is_speaking:  # else it is told when he has finished
+            self._told_deaf = owed
             self._emit_error(APIConnectionError("no recogniser hears the caller"), recoverable=True)
             if self._chain.on_deaf is not None:
                 self._chain.on_deaf()
         if self._suspects.hearings:  # some were there, and found no words
             self._shown.covered_until = max(self._shown.covered_until, self._watch.heard_until)
             self._watch.was_noise()
+            self._told_deaf = 0.0
 
     def _return_to_a_better_one(self, tasks: Tasks) -> None:
         hearing, now = self._hearing, time.monotonic()
@@ -296,7 +301,7 @@ class ChainedRecognition(stt.RecognizeStream):
 
     def _words_came(self) -> None:
         self._suspects.are_convicted()
-        self._told_deaf = False
+        self._told_deaf = 0.0
 
     def _is_behind(self, hearing: Hearing, text: str) -> bool:
         """An interim transcript of what is heard again, shorter than one that was shown before."""
