@@ -14,6 +14,8 @@ from voiceworker.config import load_settings
 from voiceworker.stack.log import ReadableLog
 from voiceworker.stack.up import Stack
 
+pytest.register_assert_rewrite("emulated")  # it asserts for several tests
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs for real runs a second time when it fails: on a shared machine sound is lost now and then, and the

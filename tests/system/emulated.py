@@ -140,7 +140,7 @@ class Call:
     @property
     def agent_said(self) -> list[str]:
         """Its finished sentences, greeting and all, in their order."""
-        return [event.text for event in self.events if isinstance(event, AgentTranscript)]
+        return [event.text.strip() for event in self.events if isinstance(event, AgentTranscript)]
 
     def read_recording(self) -> None:
         """When the call is over: fills `answers`."""

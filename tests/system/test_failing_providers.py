@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import yaml
+from emulated import no_call_is_held, running, words_said, words_understood
 from joining import until
-from rich.console import Console
-from rig import make_key, private_environment
 
-from voiceworker.config import Settings, load_settings
 from voiceworker.events import ModelsRouted, ModelsSwitched, UsageUpdated
 from voiceworker.lab.bench.speeches import Speeches
 from voiceworker.lab.caller import Caller
@@ -23,10 +18,7 @@ from voiceworker.lab.emulators import Fault, ProviderEmulators
 from voiceworker.lab.invitation import by_session_api
 from voiceworker.policy.pricing import Usage
 from voiceworker.prices import load_prices
-from voiceworker.records import Records, open_records
-from voiceworker.records.transcripts import Role
-from voiceworker.stack.log import ReadableLog
-from voiceworker.stack.up import Stack
+from voiceworker.records import open_records
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -56,37 +48,10 @@ FAULTS = (
 QUESTIONS = Speeches(seed=5).whole_turns()[:6]
 
 
-@asynccontextmanager
-async def running(directory: Path, emulators: ProviderEmulators) -> AsyncIterator[tuple[Settings, str, str]]:
-    """`voiceworker up` with that agent: its settings, the API's address and a key."""
-    agents = directory / "agents"
-    agents.mkdir()
-    (agents / "desk.yaml").write_text(yaml.safe_dump(AGENT), encoding="utf-8")
-    environment = private_environment(directory) | {
-        "OPENAI_API_KEY": "one-key",
-        "OPENAI_BASE_URL": emulators.openai_url,
-        "DEEPGRAM_API_KEY": "other-key",
-        "DEEPGRAM_BASE_URL": emulators.deepgram_url,
-        "VOICEWORKER_AGENTS_DIRECTORY": str(agents),
-        "VOICEWORKER_DEFAULT_AGENT": "desk",
-    }
-    settings = load_settings(environment)
-    with (
-        (directory / "log.txt").open("w") as output,
-        closing(ReadableLog(Console(file=output), directory / "log")) as log,
-    ):
-        stack = Stack(settings, log, environment)
-        await stack.start()
-        try:
-            yield settings, f"http://127.0.0.1:{settings.api_port}", make_key(settings)
-        finally:
-            await stack.stop()
-
-
 async def test_a_call_goes_on_through_faults_of_every_role_and_costs_what_is_billed(tmp_path: Path) -> None:
-    async with ProviderEmulators(faults=FAULTS) as emulators, running(tmp_path, emulators) as (settings, url, key):
+    async with ProviderEmulators(faults=FAULTS) as emulators, running(tmp_path, emulators, [AGENT]) as rig:
         async with (
-            by_session_api(url, key, "desk", metadata={"plan": "paid"}) as invitation,
+            by_session_api(rig.url, rig.key, "desk", metadata={"plan": "paid"}) as invitation,
             Caller(invitation) as caller,
         ):
             await caller.wait_for_greeting()
@@ -95,15 +60,13 @@ async def test_a_call_goes_on_through_faults_of_every_role_and_costs_what_is_bil
                 await caller.say(question.path)
                 await caller.wait_for_reply()
             events = [envelope.event for envelope in caller.events]
-        with closing(open_records(settings.records_url)) as records:
-            await until(lambda: _no_call_is_held(records))
+        with closing(open_records(rig.settings.records_url)) as records:
+            await until(lambda: no_call_is_held(records))
             written = records.usage.of_session(invitation.session)
-            texts = [line.text for line in records.transcripts.lines(invitation.session) if line.role is Role.CALLER]
 
     assert [event.rule for event in events if isinstance(event, ModelsRouted)] == ["paying"]
     assert {event.role for event in events if isinstance(event, ModelsSwitched)} == {"stt", "llm", "tts"}
-    said = [word.text for question in QUESTIONS for word in question.words]
-    assert " ".join(texts).split() == said  # no word lost, none twice
+    assert words_understood(rig.settings, invitation.session) == words_said(QUESTIONS)  # no word lost, none twice
     spent = sum((entry.cost for entry in written if entry.cost is not None), Decimal(0))
     assert abs(spent - _billed(emulators)) < Decimal("0.001")
     seconds = sum(entry.usage.audio_seconds for entry in written)
@@ -112,11 +75,6 @@ async def test_a_call_goes_on_through_faults_of_every_role_and_costs_what_is_bil
     )  # what was on its way when it fell
     told = [event for event in events if isinstance(event, UsageUpdated)]
     assert abs(Decimal(told[-1].cost) - spent) < Decimal("0.001")
-
-
-def _no_call_is_held(records: Records) -> bool:
-    """By then all of it is written down; the session ends before, by the caller's wish."""
-    return [beat.calls for beat in records.workers.live(datetime.now(UTC))] == [0]
 
 
 def _billed(emulators: ProviderEmulators) -> Decimal:

@@ -87,9 +87,14 @@ class Toxiproxy:
         if self._child is not None:
             await self._child.stop(within_seconds=2)
 
-    async def put_ahead_of(self, port: int) -> ToxicPort:
-        """A port of loopback that leads to that one."""
-        asked = {"name": f"to-{port}", "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{port}", "enabled": True}
+    async def put_ahead_of(self, port: int, name: str = "") -> ToxicPort:
+        """A port of loopback that leads to that one. `name`: for one of several that lead to the same."""
+        asked = {
+            "name": name or f"to-{port}",
+            "listen": "127.0.0.1:0",
+            "upstream": f"127.0.0.1:{port}",
+            "enabled": True,
+        }
         made = await self.ask("POST", "/proxies", asked)
         return ToxicPort(self, str(made["name"]), int(made["listen"].rpartition(":")[2]))
 
