@@ -22,8 +22,9 @@ OF_THE_LAB = (
 "the providers' side: an emulator of a connection for hours remembers when each of its sounds came"
 
 MOST_KILOBYTES_A_THOUSAND_TURNS = 4096
-"""12 MB in eight hours. SQLite's pages take 2 KB a turn until each connection keeps its 2 MB of them; the emulators' notes
-of when each sound came take 4 KB until they are full. What leaks is found by name, among objects and containers."""
+"""12 MB in eight hours. SQLite's pages take 2 KB a turn until each connection keeps its 2 MB of them; the emulators'
+notes of when each sound came take 4 KB until they are full. What leaks is found by name, among objects and
+containers."""
 
 
 def held(folder: Path, *, turns: int, samples: int, history_items: int) -> dict[str, Any]:
