@@ -130,7 +130,9 @@ class Conversation:
             turns,
             lambda: [*tools, self._end_call_tool()],
             self._tasks,
-            settings=LineSettings(cap_seconds=self._settings.realtime_cap_seconds),
+            settings=LineSettings(
+                cap_seconds=self._settings.realtime_cap_seconds, longest_history=self._definition.limits.history_items
+            ),
             on_lost=self._realtime_lost,
             on_agent=self._spoken_by,
             **({} if turns is None else {"voiced": turns.voiced}),
