@@ -115,6 +115,7 @@ class Call:
         parts.models.listeners = Listeners(
             self._narrator.tell,
             on_deaf=self._faults.not_heard,
+            on_no_answer=self._faults.no_answer,
             filler=self._filler,
             on_mute=self._faults.no_voice,
             on_success=self._faults.answered,
@@ -160,7 +161,6 @@ class Call:
 
     async def _start(self) -> None:
         conversation = self._conversation
-        conversation.on_no_answer = self._faults.no_answer
         conversation.attach()
         self._faults.attach(conversation.session)
         SessionListener(

@@ -11,13 +11,13 @@ from livekit.agents import llm, stt, tts
 from voiceworker.config import AgentDefinition, Settings
 from voiceworker.events import Event, ModelsSwitched
 from voiceworker.models import ModelName
+from voiceworker.policy.outage import Role as ChainRole
 from voiceworker.policy.pricing import PriceTable
 from voiceworker.probe import probe_of
 from voiceworker.providers import COMPATIBLE, Role
 from voiceworker.runtime.chains import Breakers, HttpProbe, Link, Switch
 from voiceworker.runtime.chains.apology import Apology
 from voiceworker.runtime.chains.language_model import LanguageModelChain
-from voiceworker.runtime.chains.links import Role as ChainRole
 from voiceworker.runtime.chains.recognition import SpeechRecognitionChain
 from voiceworker.runtime.chains.voice import VoiceChain
 from voiceworker.runtime.engines import Assembly, EngineBuilder, Links
@@ -47,6 +47,8 @@ class Listeners:
     tell: Callable[[Event], None] = lambda _event: None
     on_deaf: Callable[[], None] = lambda: None
     "the caller has said something that no recogniser has heard"
+    on_no_answer: Callable[[], None] = lambda: None
+    "the caller waits for a reply, and no language model gives one"
     filler: Callable[[], str] = lambda: ""
     "what is said while the language model takes its time; empty when nothing may be"
     on_mute: Callable[[], str] = lambda: ""
@@ -65,7 +67,6 @@ class CallModels:
         self.breakers = Breakers(settings.data_directory / _HEALTH_FILE, on_success=self._succeeded)
         self.settings = settings
         self.listeners = Listeners()
-        self._voice_may_fail = False
         self._apologies: dict[str, Apology] = {}
         "by their text"
         self._made: list[stt.STT[Any] | llm.LLM[Any] | tts.TTS[Any]] = []
@@ -80,6 +81,9 @@ class CallModels:
     def nothing_heard(self) -> None:
         self.listeners.on_deaf()
 
+    def no_answer(self) -> None:
+        self.listeners.on_no_answer()
+
     def filler(self) -> str:
         return self.listeners.filler()
 
@@ -92,7 +96,7 @@ class CallModels:
 
     async def prepare(self, language: str, *texts: str) -> None:
         """Makes what may have to be said when no voice answers, in the built-in one; nothing where that one speaks."""
-        for text in texts if self._voice_may_fail else ():
+        for text in texts if any(isinstance(engine, VoiceChain) for engine in self._made) else ():
             apology = Apology(self.settings.cache_directory / "apologies", text, voice=language)
             await apology.prepare()
             self._apologies[text] = apology
@@ -101,10 +105,6 @@ class CallModels:
         """It is closed with the rest."""
         self._made.append(engine)
         return engine
-
-    def chained_voice(self, members: list[Link[tts.TTS[Any]]]) -> tts.TTS[Any]:
-        self._voice_may_fail = True
-        return self.kept(VoiceChain(members, self.breakers, self.switched, on_down=self.mute))
 
     def _succeeded(self, role: ChainRole) -> None:
         self.listeners.on_success(role)
@@ -147,7 +147,8 @@ class _CallAssembly(Assembly):
         made = [(name, engine if name.embedded else models.meter.tts(name.priced, engine)) for name, engine in links]
         if _is_embedded(made):
             return models.kept(made[0][1])
-        return models.chained_voice([self._link("tts", name, engine) for name, engine in made])
+        members = [self._link("tts", name, engine) for name, engine in made]
+        return models.kept(VoiceChain(members, models.breakers, models.switched, on_down=models.mute))
 
     def _gated(self, name: ModelName, engine: stt.STT[Any]) -> stt.STT[Any]:
         if name.embedded:

@@ -54,8 +54,6 @@ class Conversation:
         caller: Callable[[], str | None],
     ) -> None:
         """`caller()`: the identity of the one who is listened to."""
-        self.on_no_answer: Callable[[], None] = lambda: None
-        "told when the caller waits for a reply and no language model gives one"
         self._context = context
         self._definition = parts.engines.definition
         self._engines, self._models, self._routing = parts.engines, parts.models, parts.routing
@@ -130,9 +128,7 @@ class Conversation:
             turns,
             lambda: [*tools, self._end_call_tool()],
             self._tasks,
-            settings=LineSettings(
-                cap_seconds=self._settings.realtime_cap_seconds, longest_history=self._definition.limits.history_items
-            ),
+            settings=LineSettings(cap_seconds=self._settings.realtime_cap_seconds),
             on_lost=self._realtime_lost,
             on_agent=self._spoken_by,
             **({} if turns is None else {"voiced": turns.voiced}),
@@ -152,7 +148,7 @@ class Conversation:
 
     def _spoken_by(self, agent: Receptionist) -> None:
         self._agent = agent
-        agent.on_no_answer = lambda: self.on_no_answer()
+        agent.on_no_answer = self._models.no_answer
         self._intents.attach(agent)
 
     def _realtime_lost(self, lost: Lost) -> None:

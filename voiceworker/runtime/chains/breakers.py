@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 
 from voiceworker.policy.breaker import Attempt, Breaker, BreakerSettings, State
-from voiceworker.runtime.chains.links import Failure, Link, Probe, Role, failure_of
+from voiceworker.policy.outage import Role
+from voiceworker.runtime.chains.links import Failure, Link, Probe, failure_of
 from voiceworker.runtime.chains.shared_health import SharedHealth
 from voiceworker.runtime.tasks import Tasks
 
@@ -28,12 +29,9 @@ class Trying:
     """A request on its way to one link; say what became of it, once or never."""
 
     breakers: Breakers
+    role: Role
     key: str
     attempt: Attempt
-
-    @property
-    def role(self) -> Role:
-        return cast(Role, self.key.partition(" ")[0])
 
     def succeeded(self) -> None:
         self.breakers._succeeded(self)
@@ -84,10 +82,10 @@ class Breakers:
         key, now = _key(role, link.name), self._clock()
         breaker = self._of(key)
         if link.probe is not None and not forced and breaker.state(now) is State.HALF_OPEN:
-            self._probe(key, link.probe)
+            self._probe(role, key, link.probe)
             return None
         attempt = breaker.admit(now, forced=forced)
-        return None if attempt is None else Trying(self, key, attempt)
+        return None if attempt is None else Trying(self, role, key, attempt)
 
     def admit_first(self, role: Role, links: Sequence[Link[Any]]) -> tuple[Link[Any], Trying] | None:
         """The first that may be asked. When none may, the one whose time comes first all the same: to ask nobody is
@@ -144,16 +142,16 @@ class Breakers:
                 self._told[key] = remembered.told_at
                 self._of(key).recall(remembered, now)
 
-    def _probe(self, key: str, probe: Probe) -> None:
+    def _probe(self, role: Role, key: str, probe: Probe) -> None:
         if key in self._probing:
             return
         attempt = self._of(key).admit(self._clock())
         if attempt is not None:
             self._probing.add(key)
-            self._tasks.spawn(self._ask(key, probe, attempt), f"probe of {key}")
+            self._tasks.spawn(self._ask(Trying(self, role, key, attempt), probe), f"probe of {key}")
 
-    async def _ask(self, key: str, probe: Probe, attempt: Attempt) -> None:
-        trying = Trying(self, key, attempt)
+    async def _ask(self, trying: Trying, probe: Probe) -> None:
+        key = trying.key
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await probe()
@@ -163,7 +161,7 @@ class Breakers:
         except Exception as error:  # whatever it is, the provider is not well
             trying.failed(failure_of(error))
         else:
-            self._of(key).answered_a_probe(attempt, self._clock())
+            self._of(key).answered_a_probe(trying.attempt, self._clock())
             self._tell(key)
         finally:
             self._probing.discard(key)

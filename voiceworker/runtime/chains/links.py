@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import openai
 from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from voiceworker.policy.breaker import Severity
+from voiceworker.policy.outage import Role
 
-Role = Literal["stt", "llm", "tts"]
 Engine = TypeVar("Engine")
 
 Probe = Callable[[], Awaitable[None]]

@@ -114,10 +114,9 @@ class LineSession(llm.RealtimeSession[str]):
         return self._line.stock.session(turn_detection_disabled=self._without_turn_detection)
 
     def history(self) -> llm.ChatContext:
-        context = self._line.history().copy(
+        return self._line.history().copy(
             exclude_instructions=True, exclude_empty_message=True, exclude_handoff=True, exclude_config_update=True
         )
-        return context.truncate(max_items=self._line.settings.longest_history)
 
     def forward(self, name: Any, event: Any) -> None:
         if name == "metrics_collected":

@@ -23,8 +23,6 @@ class LineSettings:
     "the same, when the old one still serves"
     patience_seconds: float = 2.5
     "without a word of the provider's while an answer is owed"
-    longest_history: int = 400
-    "items of the conversation that a new connection is told"
     renew_again_seconds: float = 5.0
     "after a renewal that failed"
 
