@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from livekit import rtc
@@ -17,9 +17,12 @@ from voiceworker.events import Event, ModelsRouted, ModelsSwitched
 from voiceworker.policy.eagerness import turn_timing
 from voiceworker.runtime.call_models import CallModels
 from voiceworker.runtime.caller_audio import SAMPLE_RATE as CALLER_SAMPLE_RATE
+from voiceworker.runtime.chains.voice import VoiceChain
 from voiceworker.runtime.engines import EngineBuilder
 from voiceworker.runtime.greeting import SpokenGreeting
+from voiceworker.runtime.heard_words import count_heard_words
 from voiceworker.runtime.intents import IntentRouting
+from voiceworker.runtime.playout_ledger import SAMPLE_RATE
 from voiceworker.runtime.realtime import LineSettings, Lost, SpeechToSpeech, model_options
 from voiceworker.runtime.receptionist import Receptionist
 from voiceworker.runtime.routing import CallRouting
@@ -182,6 +185,7 @@ class Conversation:
             session_host=False,  # else anybody in the room may read the instructions and mute the agent
             record=False,
         )
+        count_heard_words(self.session)
 
     def _room_options(self, typed: TextInputCallback, caller: str) -> room_io.RoomOptions:
         options = room_io.RoomOptions(
@@ -213,11 +217,18 @@ class Conversation:
         if self._speech is not None:
             self._speech.say(text)
         elif spoken is not None and spoken.is_known:
-            self.session.say(text, audio=spoken.frames())
+            self._agent.speaks(text)
+            self.session.say(self._dated(text, spoken), audio=spoken.frames())
         else:
             if spoken is not None:
                 self._agent.keep_next_speech(spoken)
             self.session.say(text)
+
+    async def _dated(self, text: str, spoken: SpokenGreeting) -> AsyncIterator[str]:
+        """Its words with their times: if the caller cuts it off, what was heard of it is known."""
+        voice = self._engines.speaking()
+        for word in voice.dated(text, spoken.samples, SAMPLE_RATE) if isinstance(voice, VoiceChain) else [text]:
+            yield word
 
     def say(self, text: str, *, allow_interruptions: NotGivenOr[bool] = NOT_GIVEN) -> SpeechHandle:
         voice = self.session if self._speech is None else self._speech

@@ -43,10 +43,15 @@ class SpokenGreeting:
     def is_known(self) -> bool:
         return self._samples is not None
 
-    async def frames(self) -> AsyncGenerator[rtc.AudioFrame, None]:
+    @property
+    def samples(self) -> Samples:
+        """int16[samples] of 24 kHz, where it is known."""
         assert self._samples is not None
-        for place in range(0, len(self._samples), _CHUNK_SAMPLES):
-            part = self._samples[place : place + _CHUNK_SAMPLES]
+        return self._samples
+
+    async def frames(self) -> AsyncGenerator[rtc.AudioFrame, None]:
+        for place in range(0, len(self.samples), _CHUNK_SAMPLES):
+            part = self.samples[place : place + _CHUNK_SAMPLES]
             yield rtc.AudioFrame(part.tobytes(), SAMPLE_RATE, 1, len(part))
 
     async def kept(self, frames: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[rtc.AudioFrame, None]:

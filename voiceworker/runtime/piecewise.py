@@ -1,8 +1,7 @@
 """A reply is synthesised piece by piece: the first clause, then sentence by sentence.
 
 A TTS begins when its input ends, or when it has seen the beginning of a second sentence: so a clause that is to be
-heard early, or ahead of the turn, has to be an input of its own. And of a piece whose sound is complete it is known
-how long it lasts, which dates the words of voices that do not tell (word_times.py).
+heard early, or ahead of the turn, has to be an input of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from livekit.agents import tokenize
 
 from voiceworker.runtime.leading_silence import trim_leading_silence
 from voiceworker.runtime.tasks import Tasks
-from voiceworker.runtime.word_times import Pace, WordClock, moved
+from voiceworker.runtime.word_times import moved
 
 Frames = AsyncGenerator[rtc.AudioFrame, None]
 Synthesize = Callable[[AsyncIterable[str]], Frames]
@@ -93,10 +92,10 @@ class _Piece:
 
 
 async def speak_in_pieces(
-    text: AsyncIterable[str], opened: Callable[[], Awaitable[object]], synthesize: Synthesize, pace: Pace
+    text: AsyncIterable[str], opened: Callable[[], Awaitable[object]], synthesize: Synthesize
 ) -> Frames:
-    """The speech of `text`, without silence ahead of its pieces and with word times; all but the first clause after
-    `opened()`.
+    """The speech of `text`, without silence ahead of its pieces; all but the first clause after `opened()`. The word
+    times in it are counted from its beginning.
 
     A piece is synthesised while the one before it arrives, never more than two at once. Raises what `synthesize` does.
     """
@@ -108,16 +107,12 @@ async def speak_in_pieces(
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, Exception):
                 raise piece
-            clock = WordClock(piece.text, pace)
+            begins_at = seconds
             while (frame := await piece.frames.get()) is not None:
                 if isinstance(frame, Exception):
                     raise frame
-                frame = moved(frame, seconds)
-                clock.hear(frame, seconds)
-                yield frame
-            if (last := clock.last_words(seconds)) is not None:
-                yield last
-            seconds += clock.seconds
+                seconds += frame.duration
+                yield moved(frame, begins_at)
     finally:
         await tasks.aclose()
 

@@ -87,6 +87,10 @@ class Receptionist(Agent):
             self._written += part
             yield part
 
+    def speaks(self, text: str) -> None:
+        """This is being said, by another voice than that of the node."""
+        self._written = text
+
     def unheard(self, heard: str) -> str:
         """What of the written reply was cut off, when `heard` is what was heard of it; both compared word by word."""
         words: list[Any] = self._written.split()

@@ -32,7 +32,6 @@ from livekit.agents.voice.turn import PreemptiveGenerationOptions
 from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead
 from voiceworker.runtime.event_inbox import EventInbox
 from voiceworker.runtime.piecewise import Frames, speak_in_pieces
-from voiceworker.runtime.word_times import Pace
 
 PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
     enabled=True, preemptive_tts=True, max_retries=1000, max_speech_duration=3600.0
@@ -113,7 +112,6 @@ class Speculator:
         self._held: _Reply | None = None
         "made by the framework for the last final transcript, not granted so far"
         self._characters_per_token = _CHARACTERS_PER_TOKEN
-        self._pace = Pace()
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Before the session starts."""
@@ -348,11 +346,11 @@ class Speculator:
         where the policy grants it; the characters are counted."""
         reply = _reply.get()
         if reply is None:
-            speech = speak_in_pieces(text, _at_once, synthesize, self._pace)
+            speech = speak_in_pieces(text, _at_once, synthesize)
         else:
             await reply.may_synthesize()
             opened, counted = reply.opened.wait, reply.counted
-            speech = speak_in_pieces(text, opened, lambda part: synthesize(counted(part)), self._pace)
+            speech = speak_in_pieces(text, opened, lambda part: synthesize(counted(part)))
         async with aclosing(speech) as frames:
             async for frame in frames:
                 yield frame

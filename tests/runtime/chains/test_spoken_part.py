@@ -111,3 +111,12 @@ def test_a_text_that_was_not_spoken_to_its_end_is_too_short() -> None:
     assert not begun(2.5, 0)[0].is_too_short
     short = SpokenPart("Yes.", RATE, learnt(), pace_is_learnt=True)
     assert not short.is_too_short
+
+
+def test_a_voice_that_turns_out_slower_gets_its_words_spread_over_all_of_its_sound() -> None:
+    hasty = Pace(letter_seconds=0.01)
+    part = SpokenPart(TEXT, RATE, hasty, pace_is_learnt=True)
+    part.hear(SOUND, [])
+    times = [float(word.start_time) for word in part.finish().words if isinstance(word.start_time, float)]
+    assert len(times) == len(WORDS)
+    assert all(abs(start - 0.05 - 0.25 * place) < 0.25 for place, start in enumerate(times))

@@ -28,6 +28,7 @@ from voiceworker.runtime.bookkeeper import Bookkeeper
 from voiceworker.runtime.call_book import CallBook
 from voiceworker.runtime.call_models import CallModels, Listeners
 from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.heard_words import count_heard_words
 from voiceworker.runtime.intents import IntentRouting
 from voiceworker.runtime.narrator import Narrator
 from voiceworker.runtime.receptionist import Receptionist
@@ -156,6 +157,7 @@ class _Wiring:
         await self.models.prepare(self.definition.language, self.definition.phrases.stumbled)
         self.book.started(self.request.session, "desk", "nowhere", self.request, _now())
         await session.start(receptionist, record=False, session_host=False)
+        count_heard_words(session)
         self._turn_taking, self._in_step = turns, in_step
         return session, receptionist
 

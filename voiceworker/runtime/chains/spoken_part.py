@@ -16,14 +16,11 @@ from livekit.agents.utils import is_given
 from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.leading_silence import SILENCE
-from voiceworker.runtime.word_times import Pace
+from voiceworker.runtime.word_times import LETTERS_OF_A_PAUSE, WINDOW_SECONDS, Pace
 
 Samples = npt.NDArray[np.int16]
 
 _WORD = re.compile(r"\S+")
-_WINDOW_SECONDS = 0.01
-_LETTERS_OF_A_PAUSE = 2
-"as in word_times.py: a word lasts as long as its letters and two more"
 _MISSING_SHARE = 0.4
 "of a word: who lacks no more of it has said it. Less than half, as a word twice is better than a word lost"
 _REACH_SECONDS = 0.1
@@ -52,7 +49,7 @@ class SpokenPart:
         self._pace = pace
         self._pace_is_learnt = pace_is_learnt
         self._spans = [match.span() for match in _WORD.finditer(text)]
-        letters = [0.0, *(end - begin + _LETTERS_OF_A_PAUSE for begin, end in self._spans)]
+        letters = [0.0, *(end - begin + LETTERS_OF_A_PAUSE for begin, end in self._spans)]
         self._edges = np.asarray(np.cumsum(letters), np.float64)
         "letters before each word, and before the end"
         self._sound: list[Samples] = []
@@ -91,7 +88,7 @@ class SpokenPart:
         """All of it: the voice has spoken to the end. Teaches the pace."""
         voiced = self._voiced_windows(self._arrived)
         if voiced and self._edges[-1] and not self._is_told:
-            self._pace.learn(float(self._edges[-1]), voiced * _WINDOW_SECONDS)
+            self._pace.learn(float(self._edges[-1]), voiced * WINDOW_SECONDS)
         return self._pass(self._arrived, len(self._spans))
 
     @property
@@ -102,7 +99,7 @@ class SpokenPart:
             return False
         expected = letters * self._pace.letter_seconds
         share = _LEAST_SHARE if self._pace_is_learnt else _LEAST_SHARE_UNLEARNT
-        return self._voiced_windows(self._arrived) * _WINDOW_SECONDS < share * expected
+        return self._voiced_windows(self._arrived) * WINDOW_SECONDS < share * expected
 
     def cut(self) -> tuple[Passed, str]:
         """The voice has broken off: what still is to be played of it, and the text that another has to say."""
@@ -120,12 +117,13 @@ class SpokenPart:
 
     def _pass(self, until: int, words: int) -> Passed:
         samples = self._all()[self._passed : until]
+        is_all = words >= len(self._spans) and until >= self._arrived
         if self._is_told:
-            timed = self._due(until, is_all=words >= len(self._spans) and until >= self._arrived)
+            timed = self._due(until, is_all=is_all)
             self._told_passed += len(timed)
             self._words_passed = min(self._told_passed, len(self._spans))
         else:
-            timed = self._estimated(self._words_passed, words, until)
+            timed = self._estimated(self._words_passed, words, until, ends_there=is_all)
             self._words_passed = max(self._words_passed, words)
         self._passed = until
         return Passed(samples, timed)
@@ -147,14 +145,14 @@ class SpokenPart:
                 until, count = max(until, min(end, self._arrived)), place + 1
         return until, min(count, len(self._spans))
 
-    def _estimated(self, first: int, until_word: int, until: int) -> list[TimedString]:
+    def _estimated(self, first: int, until_word: int, until: int, *, ends_there: bool) -> list[TimedString]:
         """Times of these words, of which the last ends at `until` at the latest. A word ends in its middle: it counts
-        as heard from there on, as in word_times.py."""
+        as heard from there on, so that the estimate errs to either side."""
         if until_word <= first:
             return []
         moments = self._moments(until)
-        edges = np.asarray(self._edges * (self._pace.letter_seconds / _WINDOW_SECONDS), np.float64)
-        if edges[until_word] > len(moments) and edges[until_word] > edges[first]:  # it speaks faster than was thought
+        edges = np.asarray(self._edges * (self._pace.letter_seconds / WINDOW_SECONDS), np.float64)
+        if ends_there or edges[until_word] > len(moments):  # it speaks slower, or faster, than was thought
             begun = min(edges[first], len(moments))
             share = (len(moments) - begun) / (edges[until_word] - edges[first])
             edges = np.asarray(begun + (edges - edges[first]) * share, np.float64)
@@ -162,7 +160,7 @@ class SpokenPart:
         for place in range(first, until_word):
             begin, end = self._spans[place]
             started = moments[min(max(int(edges[place]), 0), len(moments) - 1)]
-            ended = moments[min(max(int(np.ceil(edges[place + 1])) - 1, 0), len(moments) - 1)] + _WINDOW_SECONDS
+            ended = moments[min(max(int(np.ceil(edges[place + 1])) - 1, 0), len(moments) - 1)] + WINDOW_SECONDS
             timed.append(
                 TimedString(f"{self.text[begin:end]} ", start_time=float(started), end_time=float(started + ended) / 2)
             )
@@ -171,15 +169,14 @@ class SpokenPart:
     def _begun_word(self, until: int) -> int | None:
         """Where the word begins that goes on at `until`, if it is not as good as said by now."""
         letters, come = (
-            self._voiced_windows(place) * _WINDOW_SECONDS / self._pace.letter_seconds
-            for place in (until, self._arrived)
+            self._voiced_windows(place) * WINDOW_SECONDS / self._pace.letter_seconds for place in (until, self._arrived)
         )
         word = int(np.searchsorted(self._edges, letters, side="right")) - 1
         if word >= len(self._spans) or come >= self._said_from(word):
             return None
         if word == 0:
-            return 0 if self._voiced_windows(self._arrived) * _WINDOW_SECONDS < _FIRST_VOICE_SECONDS else None
-        window = int(self._edges[word] * self._pace.letter_seconds / _WINDOW_SECONDS)
+            return 0 if self._voiced_windows(self._arrived) * WINDOW_SECONDS < _FIRST_VOICE_SECONDS else None
+        window = int(self._edges[word] * self._pace.letter_seconds / WINDOW_SECONDS)
         moments = self._moments(self._arrived)
         return self._softest_place(round(moments[min(window, len(moments) - 1)] * self._rate))
 
@@ -199,17 +196,17 @@ class SpokenPart:
         """Words that are complete there, by the pace; the last ends with the part."""
         if self._is_told:
             return self._words_passed
-        letters = self._voiced_windows(until) * _WINDOW_SECONDS / self._pace.letter_seconds
+        letters = self._voiced_windows(until) * WINDOW_SECONDS / self._pace.letter_seconds
         return max(self._words_passed, int(np.searchsorted(self._edges[1:-1], letters, side="right")))
 
     def _last_word_end(self) -> tuple[int, int]:
         """Where to end, between what was passed on and what has come; and how many words that makes."""
-        letters_come = self._voiced_windows(self._arrived) * _WINDOW_SECONDS / self._pace.letter_seconds
+        letters_come = self._voiced_windows(self._arrived) * WINDOW_SECONDS / self._pace.letter_seconds
         lengths = np.diff(self._edges)
         complete = int(np.searchsorted(self._edges[1:] - _MISSING_SHARE * lengths, letters_come, side="right"))
         if complete <= self._words_passed:  # the word that is being said has only begun: better not much of it
             return self._passed, self._words_passed
-        windows = int(self._edges[complete] * self._pace.letter_seconds / _WINDOW_SECONDS)
+        windows = int(self._edges[complete] * self._pace.letter_seconds / WINDOW_SECONDS)
         moments = self._moments(self._arrived)
         if windows >= len(moments):
             return self._arrived, complete
@@ -228,7 +225,7 @@ class SpokenPart:
 
     @property
     def _window(self) -> int:
-        return max(1, round(self._rate * _WINDOW_SECONDS))
+        return max(1, round(self._rate * WINDOW_SECONDS))
 
     def _levels(self) -> npt.NDArray[np.int32]:
         sound = self._all()
@@ -245,7 +242,7 @@ class SpokenPart:
         levels = self._levels()[: until // self._window]
         voiced = np.flatnonzero(levels > SILENCE)
         places = voiced if voiced.size else np.arange(max(1, len(levels)))
-        return np.asarray(places * _WINDOW_SECONDS, np.float64)
+        return np.asarray(places * WINDOW_SECONDS, np.float64)
 
     def _all(self) -> Samples:
         if len(self._sound) > 1:

@@ -15,12 +15,13 @@ from typing import Any
 
 from livekit.agents import APIConnectOptions, metrics, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
+from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.chains.apology import Apology
 from voiceworker.runtime.chains.breakers import Breakers
 from voiceworker.runtime.chains.links import Link, OnSwitch, RetryAfters, Switch
 from voiceworker.runtime.chains.speech_stream import ChainedSpeech
-from voiceworker.runtime.chains.spoken_part import SpokenPart
+from voiceworker.runtime.chains.spoken_part import Samples, SpokenPart
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.word_times import Pace
 
@@ -132,9 +133,20 @@ class VoiceChain(tts.TTS[Any]):
             self._stays_until = time.monotonic() + self.patience.stay_seconds
             self._on_switch(Switch("tts", old.name, link.name, reason))
 
+    def dated(self, text: str, samples: Samples, sample_rate: int) -> list[TimedString]:
+        """When each word is said in this speech of the first voice, int16[samples], that was kept from an earlier
+        call. Its pace is learnt from it."""
+        link = self.links[0]
+        part = SpokenPart(text, sample_rate, self._pace(link), pace_is_learnt=link.name in self._learnt)
+        part.hear(samples, [])
+        self.has_spoken(link)
+        return part.finish().words
+
     def part(self, link: Link[tts.TTS[Any]], text: str) -> SpokenPart:
-        pace = self._paces.setdefault(link.name, Pace())
-        return SpokenPart(text, self.sample_rate, pace, pace_is_learnt=link.name in self._learnt)
+        return SpokenPart(text, self.sample_rate, self._pace(link), pace_is_learnt=link.name in self._learnt)
+
+    def _pace(self, link: Link[tts.TTS[Any]]) -> Pace:
+        return self._paces.setdefault(link.name, Pace())
 
     def has_spoken(self, link: Link[tts.TTS[Any]]) -> None:
         self._learnt.add(link.name)

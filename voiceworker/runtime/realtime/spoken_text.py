@@ -17,10 +17,7 @@ from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.leading_silence import SILENCE
 from voiceworker.runtime.tasks import Tasks
-from voiceworker.runtime.word_times import Pace
-
-_WINDOW_SECONDS = 0.01
-_LETTERS_OF_A_PAUSE = 2
+from voiceworker.runtime.word_times import LETTERS_OF_A_PAUSE, WINDOW_SECONDS, Pace
 
 
 class SpokenText:
@@ -42,7 +39,7 @@ class SpokenText:
 
     def hear(self, frame: rtc.AudioFrame) -> None:
         sound = np.concatenate([self._rest, np.frombuffer(frame.data, np.int16)])
-        window = round(frame.sample_rate * _WINDOW_SECONDS)
+        window = round(frame.sample_rate * WINDOW_SECONDS)
         count = len(sound) // window
         level = np.abs(sound[: count * window].astype(np.int32)).reshape(count, window).max(axis=1, initial=0)
         self._voiced += (np.flatnonzero(level > SILENCE) + self._windows).tolist()
@@ -83,12 +80,12 @@ class SpokenText:
         words = re.findall(r"\s*\S+", self._text)
         if not self._text_is_over:
             words = words[:-1]  # it may go on
-        lengths = [len(word.strip()) + _LETTERS_OF_A_PAUSE for word in words[self._dated :]]
+        lengths = [len(word.strip()) + LETTERS_OF_A_PAUSE for word in words[self._dated :]]
         complete = self._text_is_over and self._sound_is_over
         if complete:
             self._learn(words)
         left = len(self._voiced) - self._dated_windows
-        a_letter = left / sum(lengths) if complete and lengths else self._pace.letter_seconds / _WINDOW_SECONDS
+        a_letter = left / sum(lengths) if complete and lengths else self._pace.letter_seconds / WINDOW_SECONDS
         given = []
         for word, length in zip(words[self._dated :], lengths, strict=True):
             end = self._dated_windows + length * a_letter
@@ -107,9 +104,9 @@ class SpokenText:
     def _second(self, window: float) -> float:
         if not self._voiced:
             return 0.0
-        return self._voiced[min(int(window), len(self._voiced) - 1)] * _WINDOW_SECONDS
+        return self._voiced[min(int(window), len(self._voiced) - 1)] * WINDOW_SECONDS
 
     def _learn(self, words: list[str]) -> None:
-        letters = sum(len(word.strip()) + _LETTERS_OF_A_PAUSE for word in words)
+        letters = sum(len(word.strip()) + LETTERS_OF_A_PAUSE for word in words)
         if letters and self._voiced:
-            self._pace.learn(letters, len(self._voiced) * _WINDOW_SECONDS)
+            self._pace.learn(letters, len(self._voiced) * WINDOW_SECONDS)
