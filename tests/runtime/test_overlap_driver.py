@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from livekit import rtc
 from livekit.agents import AgentSession, LanguageCode, UserStateChangedEvent, stt
 
 from voiceworker.events import Event
+from voiceworker.lab.emulators.tones import encode
 from voiceworker.policy.backchannels import Backchannels, lexicon_of
 from voiceworker.policy.overlap import Overlap, OverlapSettings
 from voiceworker.policy.situations import Situations
@@ -76,7 +78,7 @@ class Scene:
         self.told: list[Event] = []
         self.passed: list[str] = []
         self._events: asyncio.Queue[stt.SpeechEvent | None] = asyncio.Queue()
-        echo = EchoGuard()
+        self.echo = echo = EchoGuard()
         policy = Overlap(settings or OverlapSettings(), Backchannels(lexicon_of("en")))
         self.driver = OverlapDriver(
             policy,
@@ -240,3 +242,21 @@ async def test_outside_the_agents_speech_everything_passes() -> None:
         await scene.hears(FINAL, "yes")
         assert scene.passed == ["yes", "yes"]
         assert scene.told == []
+
+
+async def test_an_echo_is_known_before_anybody_speaks_over_it() -> None:
+    """Tones are no voice to a voice detector, and make a caller over them sound louder all the same."""
+    agent, frame, delay = encode("apple river stone candle basket maple ocean garden " * 2), 240, 12
+    frames = [agent[place : place + frame] for place in range(0, len(agent), frame)]
+    async with Scene() as scene:
+        scene.agent_speaks()
+        began_at = time.monotonic()
+        for place, samples in enumerate(frames):
+            now = began_at + 0.01 * place
+            scene.echo.played(samples, now)
+            scene.echo.heard(frames[place - delay] // 4 if place >= delay else samples * 0, now)
+            await asyncio.sleep(now - time.monotonic())
+            if scene.echo.echo_power(now, 0.1):
+                break
+        else:
+            raise AssertionError("the echo was not learnt while the agent spoke")

@@ -30,6 +30,9 @@ _ECHO_AGAIN_SECONDS = 0.1
 "how often a voice over the agent's is compared with the agent's own"
 _ONSET_SECONDS = 0.15
 "the voice detector speaks up this long after a voice began"
+_LEARNING_SECONDS = 0.6
+"of the agent's voice tell how it comes back"
+_LEARN_AGAIN_SECONDS = 1.0
 _RELEASE_SECONDS = 0.15
 "after a voice has stopped: a final text comes within this, and makes another reply"
 _LONGEST_HOLD_SECONDS = 1.5
@@ -94,6 +97,7 @@ class OverlapDriver:
         self._judged_echo = False
         self._timer: asyncio.TimerHandle | None = None
         self._echo_timer: asyncio.TimerHandle | None = None
+        self._learning_timer: asyncio.TimerHandle | None = None
         self._release_timer: asyncio.TimerHandle | None = None
 
     def attach(self, session: AgentSession[Any]) -> None:
@@ -102,7 +106,7 @@ class OverlapDriver:
         session.on("user_state_changed", self._user_state_changed)
 
     def close(self) -> None:
-        for timer in (self._timer, self._echo_timer, self._release_timer):
+        for timer in (self._timer, self._echo_timer, self._learning_timer, self._release_timer):
             if timer is not None:
                 timer.cancel()
 
@@ -125,6 +129,7 @@ class OverlapDriver:
         self._policy.agent_started(self._clock(), situation=self._speech_situation)
         if self._voice_since is not None:
             self._look_for_echo()
+        self._learn_echo_after(_LEARNING_SECONDS)
         self._act()
 
     def silent(self, event: Silent) -> None:
@@ -188,6 +193,20 @@ class OverlapDriver:
             self._policy.caller_started(now, echo=is_echo)
             self._act()
         self._echo_timer = asyncio.get_running_loop().call_later(_ECHO_AGAIN_SECONDS, self._look_for_echo)
+
+    def _learn_echo_after(self, seconds: float) -> None:
+        self._drop(self._learning_timer)
+        self._learning_timer = asyncio.get_running_loop().call_later(seconds, self._learn_echo)
+
+    def _learn_echo(self) -> None:
+        """While the agent speaks alone: how loud it comes back, though no voice detector hears a voice in it. A caller
+        over an echo that is not known sounds louder than he is."""
+        if not self._is_audible:
+            return
+        now = self._clock()
+        if self._voice_since is None:
+            self._echo.verdict(now - _LEARNING_SECONDS, now)
+        self._learn_echo_after(_LEARN_AGAIN_SECONDS)
 
     # --- the transcript ---
 
