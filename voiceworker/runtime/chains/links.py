@@ -56,6 +56,10 @@ class Failure:
     severity: Severity = Severity.PASSING
     retry_after_seconds: float | None = None
 
+    def may_pass(self, waited_seconds: float, patience_seconds: float) -> bool:
+        """Where nobody stands by: a connection that broke may stand again at once. Who was waited for is not again."""
+        return self.severity is Severity.PASSING and waited_seconds < patience_seconds
+
 
 class GivenUpError(Exception):
     """A chain has lost patience with an engine that has not failed by itself."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import APIConnectionError, APIConnectOptions, llm
 
-from voiceworker.policy.breaker import Severity
 from voiceworker.policy.continuation import Continuation, ends_a_sentence
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
@@ -102,7 +101,7 @@ class ChainedReply(llm.LLMStream):
     def _pick(self) -> tuple[Link[llm.LLM[Any]], Trying] | None:
         """Who is asked next; None: everybody was."""
         fresh = [link for link in self._chain.links if link.name not in self._tried]
-        if not fresh and len(self._chain.links) == len(self._tried) == 1 and self._failed_quickly():
+        if not fresh and len(self._chain.links) == len(self._tried) == 1 and self._may_pass():
             fresh = list(self._chain.links)  # nobody stands by: what passes may have passed already
         if self._said:
             able = [link for link in fresh if link.continues]
@@ -110,9 +109,9 @@ class ChainedReply(llm.LLMStream):
             fresh = able or again or fresh  # who knows the conversation goes on better than rules do
         return self._chain.breakers.admit_first("llm", fresh)
 
-    def _failed_quickly(self) -> bool:
-        passing = self._failure is not None and self._failure.severity is Severity.PASSING
-        return passing and time.monotonic() - self._began_at < self._chain.patience.first_token_seconds
+    def _may_pass(self) -> bool:
+        waited, patience = time.monotonic() - self._began_at, self._chain.patience.first_token_seconds
+        return self._failure is not None and self._failure.may_pass(waited, patience)
 
     async def _ask(self, link: Link[llm.LLM[Any]], trying: Trying) -> None:
         """Raises whatever the engine does, GivenUpError when it takes too long."""

@@ -14,7 +14,6 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.agents.utils import is_given
 from livekit.agents.voice.io import TimedString
 
-from voiceworker.policy.breaker import Severity
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
 from voiceworker.runtime.chains.spoken_part import Passed, SpokenPart
@@ -102,11 +101,10 @@ class ChainedSpeech(tts.SynthesizeStream):
         return True
 
     def _may_pass(self, tried: list[str], failure: Failure | None) -> bool:
-        """Nobody stands by: a connection that broke may stand again at once. But who was waited for is not again."""
+        """The only voice there is may be asked once more."""
         if len(self._chain.links) > 1 or len(tried) > 1 or failure is None:
             return False
-        waited = time.monotonic() - self._sign_at
-        return failure.severity is Severity.PASSING and waited < self._chain.patience.first_audio_seconds
+        return failure.may_pass(time.monotonic() - self._sign_at, self._chain.patience.first_audio_seconds)
 
     async def _attempt(
         self,
