@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
+from hypothesis import given
+from hypothesis import strategies as st
 from livekit.agents import AgentSession, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
 from voiceworker.config import AgentDefinition
-from voiceworker.runtime.history import bounded
+from voiceworker.runtime.history import bounded, in_turns
 from voiceworker.runtime.receptionist import Receptionist
 
 LIMIT = 20
@@ -138,3 +140,34 @@ def test_what_is_within_its_limit_is_the_same_object() -> None:
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="hello")
     assert bounded(context, LIMIT) is context
+
+
+ITEMS = st.lists(st.sampled_from(["user", "assistant", "system", "call", "output"]), max_size=20)
+
+
+@given(ITEMS)
+def test_neighbours_of_one_speaker_become_one_message_and_nothing_else_changes(kinds: list[str]) -> None:
+    context = llm.ChatContext.empty()
+    for place, kind in enumerate(kinds):
+        if kind == "call":
+            context.insert(llm.FunctionCall(call_id=str(place), name="look_up", arguments="{}"))
+        elif kind == "output":
+            context.insert(llm.FunctionCallOutput(call_id=str(place), name="look_up", output="", is_error=False))
+        else:
+            context.add_message(role=cast("llm.ChatRole", kind), content=f"text {place}")
+    before = context.to_dict(exclude_timestamp=False)
+    found = in_turns(context).items
+    roles = [item.role if isinstance(item, llm.ChatMessage) else "tool" for item in found]
+    assert all(one != other or one not in ("user", "assistant") for one, other in pairwise(roles))
+    assert "\n".join(texts(found)) == "\n".join(texts(context.items))
+    tools = [item for item in context.items if not isinstance(item, llm.ChatMessage)]
+    assert [item for item in found if not isinstance(item, llm.ChatMessage)] == tools
+    assert context.to_dict(exclude_timestamp=False) == before
+
+
+def test_a_call_of_a_tool_stays_with_the_message_that_made_it() -> None:
+    context = llm.ChatContext.empty()
+    context.add_message(role="assistant", content="Are you there?")
+    context.add_message(role="assistant", content="One moment.", id="item_x")
+    context.insert(llm.FunctionCall(id="item_x/fnc_0", call_id="1", name="look_up", arguments="{}"))
+    assert in_turns(context).items[0].id == "item_x"

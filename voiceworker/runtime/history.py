@@ -28,6 +28,21 @@ def bounded(context: llm.ChatContext, limit: int) -> llm.ChatContext:
     return llm.ChatContext(_kept(context.items, limit))
 
 
+def in_turns(context: llm.ChatContext) -> llm.ChatContext:
+    """The same with neighbouring messages of one speaker as one: some models insist that caller and agent take turns.
+
+    They do not where a question goes unanswered and is asked again, or a caller is not understood and goes on.
+    """
+    items: list[llm.ChatItem] = []
+    for item in context.items:
+        match (items[-1] if items else None), item:
+            case llm.ChatMessage() as before, llm.ChatMessage(role="user" | "assistant" as role) if before.role == role:
+                items[-1] = item.model_copy(update={"content": [*before.content, *item.content]})
+            case _:
+                items.append(item)
+    return llm.ChatContext(items)
+
+
 class HistoryBound:
     """Of one agent, while it holds the call: the agent's own history and its session's.
 

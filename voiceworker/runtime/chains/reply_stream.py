@@ -14,6 +14,7 @@ from livekit.agents import APIConnectionError, APIConnectOptions, llm
 from voiceworker.policy.continuation import Continuation, ends_a_sentence
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
+from voiceworker.runtime.history import in_turns
 from voiceworker.runtime.piecewise import first_clause_end
 from voiceworker.runtime.tasks import Tasks
 
@@ -175,11 +176,12 @@ class ChainedReply(llm.LLMStream):
         return min(spoken_at + settings.stall_seconds, written.last_at + settings.longest_gap_seconds)
 
     def _context_for(self, link: Link[llm.LLM[Any]]) -> llm.ChatContext:
-        if not self._said or not link.continues:
+        if not link.continues:
             return self._chat_ctx
-        context = self._chat_ctx.copy()
-        context.add_message(role="assistant", content=self._said)
-        context.add_message(role="system", content=GO_ON)
+        context = in_turns(self._chat_ctx)
+        if self._said:
+            context.add_message(role="assistant", content=self._said)
+            context.add_message(role="system", content=GO_ON)
         return context
 
     def _pass(self, chunk: llm.ChatChunk, rest: Continuation | None) -> None:
