@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from livekit import rtc
 from livekit.agents.voice.io import PlaybackFinishedEvent, PlaybackStartedEvent
 
-from voiceworker.runtime.call_sink import DUCKED_GAIN, Audible, CallSink, Silent
+from voiceworker.runtime.call_sink import DUCKED_GAIN, CallSink
+from voiceworker.runtime.playout_events import Audible, Silent
 from voiceworker.runtime.playout_ledger import FRAME_SAMPLES, SAMPLE_RATE, Samples
 
 WALL = 1_000_000.0

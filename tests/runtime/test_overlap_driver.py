@@ -15,10 +15,10 @@ from voiceworker.lab.emulators.tones import encode
 from voiceworker.policy.backchannels import Backchannels, lexicon_of
 from voiceworker.policy.overlap import Overlap, OverlapSettings
 from voiceworker.policy.situations import Situations
-from voiceworker.runtime.call_sink import Audible, Silent
 from voiceworker.runtime.caller_audio import CallerAudio
 from voiceworker.runtime.echo import EchoGuard
 from voiceworker.runtime.overlap_driver import OverlapDriver
+from voiceworker.runtime.playout_events import Audible, Silent
 
 INTERIM, FINAL = stt.SpeechEventType.INTERIM_TRANSCRIPT, stt.SpeechEventType.FINAL_TRANSCRIPT
 

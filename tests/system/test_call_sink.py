@@ -18,7 +18,8 @@ from rig import RunningStack
 
 from voiceworker.lab.audio import SAMPLE_RATE, Samples
 from voiceworker.lab.emulators.tones import VOCABULARY, WORD_SECONDS, HeardWord, decode, encode
-from voiceworker.runtime.call_sink import Audible, CallSink, Silent
+from voiceworker.runtime.call_sink import CallSink
+from voiceworker.runtime.playout_events import Audible, Silent
 from voiceworker.runtime.tasks import Tasks
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]

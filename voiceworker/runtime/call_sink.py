@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from livekit import rtc
 from livekit.agents.voice import io
 from livekit.rtc.participant import PublishTrackError
 
-from voiceworker.runtime.playout_ledger import FRAME_SAMPLES, SAMPLE_RATE, PlayoutLedger, Samples, SentFrame
+from voiceworker.runtime.playout_events import Audible, PlayoutListener, Silent
+from voiceworker.runtime.playout_ledger import FRAME_SAMPLES, SAMPLE_RATE, Samples, SentFrame
+from voiceworker.runtime.source_queue import Source, SourceQueue, silence
 from voiceworker.runtime.tasks import Tasks
 
 logger = logging.getLogger("voiceworker.call")
@@ -30,66 +30,14 @@ DUCKED_GAIN = 0.251
 TRACK_NAME = "roomio_audio"
 "as the framework names its own: clients may look for it"
 
-_QUEUE_FRAMES = 6
 _AUDIBLE = 104
 "-50 dB of full scale"
 _FADE_SAMPLES = 2 * FRAME_SAMPLES
 _PADDING_FRAMES = 2
 """Silence after speech: a last half of a 20 ms packet would else wait in the encoder and come out 100 ms late, and the
 receiver would stretch the last sound instead of falling silent."""
-_CAPTURE_SECONDS = 1.0
-"a source that takes no frame for longer is broken"
-_BLOCKED_SECONDS = 0.002
-"a capture that took longer waited for the source's clock"
-_OBSERVE_SECONDS = 1.0
 _AFTER_TICK_SECONDS = 0.0003
 "the source has certainly played its frame by then"
-_AGAIN_SECONDS = 0.001
-
-
-class Source(Protocol):
-    """What the sink needs of `rtc.AudioSource`."""
-
-    async def capture_frame(self, frame: rtc.AudioFrame) -> None: ...
-
-    def clear_queue(self) -> None: ...
-
-    async def aclose(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Audible:
-    """The first sample of a segment that can be heard (above -50 dB) left for the network."""
-
-    segment: int
-    at: float
-    "monotonic seconds; the caller hears it one transit later"
-    wall: float
-    "the same moment, `time.time()`"
-    position_seconds: float
-    "its place in the segment: the silence before it"
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """The last sample of an audible segment left for the network (or will, at `at`)."""
-
-    segment: int
-    at: float
-    wall: float
-    was_cut: bool
-
-
-class PlayoutListener(Protocol):
-    """Hears of the playout as it happens. Called on the event loop; must not block or raise."""
-
-    def audible(self, event: Audible) -> None: ...
-
-    def silent(self, event: Silent) -> None: ...
-
-    def played(self, samples: Samples, at: float) -> None:
-        """`samples` (24 kHz, gain applied) left for the network, the first of them at `at` (monotonic)."""
-        ...
 
 
 class _NoListener:
@@ -149,8 +97,8 @@ class CallSink(io.AudioOutput):
         self._subscriber_seconds = subscriber_seconds
         self._clock = clock
         self._wall_clock = wall_clock
-        self._source: Source = source or rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=_QUEUE_FRAMES * 10)
-        self._ledger = PlayoutLedger()
+        self._queue = SourceQueue(source, clock)
+        self._ledger = self._queue.ledger
         self._tasks = Tasks()
         self._ready = asyncio.Event()
         self._wake = asyncio.Event()
@@ -167,12 +115,6 @@ class CallSink(io.AudioOutput):
         self._is_paused = False
         self._is_closed = False
         self._repush_timer: asyncio.TimerHandle | None = None
-        self._clears = 0
-        "times the source's queue was emptied"
-        self._observed_at = -math.inf
-        "when a capture last waited for the source's clock"
-        self._is_capturing = False
-        self._clears_again = False
 
     # --- coming and going ---
 
@@ -185,8 +127,8 @@ class CallSink(io.AudioOutput):
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         try:
             async with asyncio.timeout(self._subscriber_seconds):
-                if isinstance(self._source, rtc.AudioSource):
-                    track = rtc.LocalAudioTrack.create_audio_track(TRACK_NAME, self._source)
+                if isinstance(source := self._queue.source, rtc.AudioSource):
+                    track = rtc.LocalAudioTrack.create_audio_track(TRACK_NAME, source)
                     publication = await self._room.local_participant.publish_track(track, options)
                     await publication.wait_for_subscription()
         except TimeoutError:
@@ -206,7 +148,7 @@ class CallSink(io.AudioOutput):
         self._drop_timer()
         self.clear_buffer()
         await self._tasks.aclose()
-        await self._source.aclose()
+        await self._queue.aclose()
 
     # --- the framework's side ---
 
@@ -332,26 +274,16 @@ class CallSink(io.AudioOutput):
     # --- playing ---
 
     async def _play(self) -> None:
-        await self._calibrate()
+        await self._queue.calibrate()
         while True:
             self._wake.clear()
             now = self._clock()
             self._advance(now)
-            frame = None if len(self._ledger.waiting) >= self._room_in_queue(now) else self._next_frame(now)
+            frame = None if self._queue.is_full(now) else self._next_frame(now)
             if frame is not None:
-                await self._send(frame)
+                await self._queue.send(frame)
             else:
                 await self._sleep(self._next_moment())
-
-    async def _calibrate(self) -> None:
-        """Overfills the queue with silence: the moment of the completion shows the source's clock."""
-        for _ in range(_QUEUE_FRAMES + 2):
-            await self._send(_silence())
-
-    def _room_in_queue(self, now: float) -> int:
-        """The source is kept just full, so that no capture waits in it: one that does cannot be taken back before the
-        next tick, at which nothing would be played. Once a second one waits on purpose, to see the source's clock."""
-        return _QUEUE_FRAMES + (1 if now - self._observed_at > _OBSERVE_SECONDS else 0)
 
     def _next_frame(self, now: float) -> SentFrame | None:
         if self._tail:
@@ -378,39 +310,18 @@ class CallSink(io.AudioOutput):
         segment.sent += count
         self._level = wanted
         if segment.is_complete and segment.sent == segment.captured:
-            self._tail.extend(_silence() for _ in range(_PADDING_FRAMES))
+            self._tail.extend(silence() for _ in range(_PADDING_FRAMES))
         return frame
 
     def _begin(self, segment: _Segment, now: float) -> None:
         segment.is_started = True
         self._level = self._gain
         if self._ledger.waiting and not any(frame.count or frame.is_fading for frame in self._ledger.waiting):
-            self._ledger.take_back(now)  # only silence: speech need not wait for its end
-            self._clear_source()
+            self._queue.take_back(now)  # only silence: speech need not wait for its end
         waiting = self._ledger.dry_at
         grid = self._ledger.grid
         starts_at = waiting if waiting is not None else grid.moment(grid.index(now) + 1)
         self.on_playback_started(created_at=self._wall(starts_at))
-
-    async def _send(self, frame: SentFrame) -> None:
-        began, clears = self._clock(), self._clears
-        sent = self._ledger.send(frame, began)
-        self._is_capturing = True
-        try:
-            async with asyncio.timeout(_CAPTURE_SECONDS):
-                await self._source.capture_frame(rtc.AudioFrame(sent.samples.tobytes(), SAMPLE_RATE, 1, FRAME_SAMPLES))
-        except Exception as error:  # the binding raises plain Exception; speech goes on in time, the room may return
-            logger.debug("the source took no frame: %s", error)
-            return
-        finally:
-            self._is_capturing = False
-            if self._clears_again:  # the frame may have reached the queue after it was emptied
-                self._clears_again = False
-                self._source.clear_queue()
-        now = self._clock()
-        if clears == self._clears and now - began > _BLOCKED_SECONDS:
-            self._ledger.completed(now, _QUEUE_FRAMES)
-            self._observed_at = now
 
     def _advance(self, now: float) -> None:
         """Reports what has left the source by now."""
@@ -462,11 +373,6 @@ class CallSink(io.AudioOutput):
 
     # --- taking back what has not been played ---
 
-    def _clear_source(self) -> None:
-        self._clears += 1
-        self._clears_again = self._is_capturing
-        self._source.clear_queue()
-
     def _drop_timer(self) -> None:
         if self._repush_timer is not None:
             self._repush_timer.cancel()
@@ -481,12 +387,10 @@ class CallSink(io.AudioOutput):
             return  # after a cut nothing comes back
         if not any(frame.count for frame in self._ledger.waiting):
             return
-        unsafe = _AGAIN_SECONDS if self._is_capturing else self._ledger.grid.until_safe(now)
-        if unsafe:
+        if unsafe := self._queue.until_safe(now):
             self._repush_timer = asyncio.get_running_loop().call_later(unsafe, self._repush)
             return
-        first = next(frame for frame in self._ledger.take_back(now) if frame.count)
-        self._clear_source()
+        first = next(frame for frame in self._queue.take_back(now) if frame.count)
         self._tail.clear()
         self._segments[0].sent = first.offset
         self._level = first.gain_before
@@ -505,8 +409,7 @@ class CallSink(io.AudioOutput):
 
     def _fade_out(self, segment: _Segment, now: float) -> int:
         """Replaces what the source has not played by its first 20 ms, fading. Returns the samples heard in the end."""
-        taken = [frame for frame in self._ledger.take_back(now) if frame.count]
-        self._clear_source()
+        taken = [frame for frame in self._queue.take_back(now) if frame.count]
         self._tail.clear()
         begin, level = (taken[0].offset, taken[0].gain_before) if taken else (segment.sent, self._level)
         count = min(_FADE_SAMPLES, segment.sent - begin)
@@ -516,7 +419,7 @@ class CallSink(io.AudioOutput):
             after = level * max(0.0, 1 - (place + FRAME_SAMPLES) / count)
             before = level * (1 - place / count)
             self._tail.append(replace(_scaled(segment.number, begin + place, part, before, after), is_fading=True))
-        self._tail.extend(_silence() for _ in range(_PADDING_FRAMES))
+        self._tail.extend(silence() for _ in range(_PADDING_FRAMES))
         return begin + count
 
     def _finish(self, segment: _Segment, samples: int, *, was_cut: bool) -> None:
@@ -537,10 +440,6 @@ class CallSink(io.AudioOutput):
             at = now + sum(frame.count for frame in self._tail if frame.is_fading) / SAMPLE_RATE
             self._listener.silent(Silent(segment.number, at, self._wall(at), was_cut))
         self.on_playback_finished(playback_position=samples / SAMPLE_RATE, interrupted=was_cut)
-
-
-def _silence() -> SentFrame:
-    return SentFrame(0, 0, 0, np.zeros(FRAME_SAMPLES, np.int16), 1.0, 1.0)
 
 
 def _scaled(segment: int, offset: int, raw: Samples, before: float, after: float) -> SentFrame:

@@ -19,10 +19,10 @@ from livekit.agents import AgentSession, UserStateChangedEvent, stt
 from voiceworker.events import AgentDucked, AgentRestored, Event
 from voiceworker.policy.overlap import Cut, Duck, Overlap, Release, Restore, Situation
 from voiceworker.policy.situations import Situations
-from voiceworker.runtime.call_sink import Audible, Silent
 from voiceworker.runtime.caller_audio import CallerAudio
 from voiceworker.runtime.echo import EchoGuard, Verdict
 from voiceworker.runtime.event_inbox import EventInbox
+from voiceworker.runtime.playout_events import Audible, Silent
 
 logger = logging.getLogger("voiceworker.turn")
 

@@ -30,12 +30,14 @@ from voiceworker.policy.overlap import Overlap, OverlapSettings, Situation
 from voiceworker.policy.situations import Situations
 from voiceworker.policy.speculation import Completeness, Price, Speculation, SpeculationSettings
 from voiceworker.policy.utterances import read_utterance
-from voiceworker.runtime.call_sink import Audible, CallSink, Silent, Source
+from voiceworker.runtime.call_sink import CallSink
 from voiceworker.runtime.caller_audio import GAP_SECONDS, CallerAudio
 from voiceworker.runtime.echo import EchoGuard, Samples
 from voiceworker.runtime.heard_text import HeardText
 from voiceworker.runtime.leading_silence import trim_leading_silence
 from voiceworker.runtime.overlap_driver import OverlapDriver
+from voiceworker.runtime.playout_events import Audible, Silent
+from voiceworker.runtime.source_queue import Source
 from voiceworker.runtime.speculator import PREEMPTIVE_GENERATION, Chunk, Speculator
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.transit import TransitMeter
