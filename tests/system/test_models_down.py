@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from emulated import no_call_is_held, running
-from joining import until
+from emulated import call_to, running
 
-from voiceworker.events import AgentTranscript, HandoffRequested, SessionEnded
+from voiceworker.events import HandoffRequested, SessionEnded
 from voiceworker.lab.bench.speeches import Speeches
-from voiceworker.lab.caller import Caller
 from voiceworker.lab.emulators import Fault, ProviderEmulators
 from voiceworker.lab.emulators.bill import Role
-from voiceworker.lab.invitation import by_session_api
 from voiceworker.records import open_records
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
@@ -46,25 +42,16 @@ async def test_a_call_without_models_ends_with_a_promise_that_is_written_down(
     role: Role, excuses: list[str], tmp_path: Path
 ) -> None:
     async with ProviderEmulators() as emulators, running(tmp_path, emulators, [AGENT]) as rig:
-        async with (
-            by_session_api(rig.url, rig.key, "desk", metadata={"phone": NUMBER}) as invitation,
-            Caller(invitation) as caller,
-        ):
-            await caller.wait_for_greeting()
+        async with call_to(rig, emulators, "desk", tmp_path, metadata={"phone": NUMBER}) as call:
             emulators.fail_by(Fault(role, "status", probability=1.0))
             if role == "stt":  # its connection is open since the beginning
                 emulators.strike(Fault(role, "reset", probability=1.0))
             for question in QUESTIONS[: len(excuses) + 1]:  # the goodbye, too, is an answer, and the last
-                emulators.expect(question, time.perf_counter())
-                await caller.say(question.path)
-                await caller.wait_for_reply()
-            events = [envelope.event for envelope in caller.events]
+                await call.ask(question)
         with closing(open_records(rig.settings.records_url)) as records:
-            await until(lambda: no_call_is_held(records))
             waiting = records.callbacks.open()
 
-    assert [event.reason for event in events if isinstance(event, SessionEnded)] == ["models_down"]
-    said = [event.text.strip() for event in events if isinstance(event, AgentTranscript)]
-    assert said == [GREETING, *excuses, "We have a fault. We will ring you."]
-    assert [event.kind for event in events if isinstance(event, HandoffRequested)] == ["callback"]
-    assert [(one.session, one.agent, one.number) for one in waiting] == [(invitation.session, "desk", NUMBER)]
+    assert [event.reason for event in call.events if isinstance(event, SessionEnded)] == ["models_down"]
+    assert call.agent_said == [GREETING, *excuses, "We have a fault. We will ring you."]
+    assert [event.kind for event in call.events if isinstance(event, HandoffRequested)] == ["callback"]
+    assert [(one.session, one.agent, one.number) for one in waiting] == [(call.session, "desk", NUMBER)]

@@ -320,6 +320,19 @@ def test_speech_is_known_under_the_echo_of_the_agent(make_speech: MakeSpeech) ->
     assert line.transcripts(final=False)[0][0] == pytest.approx(0.3, abs=0.05)
 
 
+def test_speech_is_known_though_a_buffer_that_runs_full_has_squeezed_its_beginning(make_speech: MakeSpeech) -> None:
+    line, speech = Line(), make_speech("what is the price of a ticket")
+    line.quiet(0.5)
+    line.expectations.add(speech, line.now)
+    line.quiet(0.05)
+    samples = read_speech(speech.path)
+    step, lost = round(0.06 * SAMPLE_RATE), round(0.01 * SAMPLE_RATE)
+    squeezed = [samples[place + lost : place + step] for place in range(0, 7 * step, step)]
+    line.send(np.concatenate([*squeezed, samples[7 * step :]]))
+    line.quiet(1.0)
+    assert [text for _, text in line.transcripts(final=True)] == ["what is the price of a ticket"]
+
+
 def test_two_speeches_one_after_the_other_are_both_heard(make_speech: MakeSpeech) -> None:
     line = Line()
     line.say(make_speech("mm-hmm"))

@@ -25,6 +25,9 @@ RATE = 8000
 "of the comparison: speech has its energy there, and codecs keep its waveform"
 _BEGINNING_SECONDS = 0.4
 "of the speech, by which it is known"
+_LATER_SECONDS = (0.25, 0.5)
+"""where the pieces begin by which it is known when its beginning is not: a receiver whose buffer has run low or full
+stretches or squeezes what it plays, mostly where a voice sets in, and a few times 10 ms are another waveform"""
 _ENOUGH_SECONDS = 0.12
 "of it must have been heard"
 SURE_SECONDS = 0.3
@@ -52,14 +55,22 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    offset: int
+    "in the speech, at RATE"
+    samples: Floats
+    "at RATE"
+
+
 @dataclass(slots=True)
 class Expected:
     speech: Speech
     started_at: float
     "when the caller sent its first sample"
     api_key: str | None
-    beginning: Floats
-    "at RATE"
+    pieces: tuple[_Piece, ...]
+    "its beginning, and what it is known by without"
     heard_at: dict[str, float] = field(default_factory=dict)
     "by API key: when its first sample arrived there"
 
@@ -84,7 +95,7 @@ class Expectations:
 
     def add(self, speech: Speech, started_at: float, api_key: str | None = None) -> None:
         """Raises AudioError when the file cannot be read."""
-        self._all.append(Expected(speech, started_at, api_key, _beginning_of(speech.path)))
+        self._all.append(Expected(speech, started_at, api_key, _pieces_of(speech.path)))
 
     def for_stream(self, api_key: str, now: float) -> Iterator[Expected]:
         """Those with words that may be heard now, whoever has heard them already."""
@@ -106,9 +117,15 @@ class Expectations:
 
 
 @functools.lru_cache(maxsize=1024)
-def _beginning_of(path: Path) -> Floats:
-    samples = read_speech(path)[: round(_BEGINNING_SECONDS * SAMPLE_RATE)]
-    return np.asarray(soxr.resample(samples.astype(np.float32), SAMPLE_RATE, RATE), np.float32)
+def _pieces_of(path: Path) -> tuple[_Piece, ...]:
+    speech = read_speech(path)
+    pieces = []
+    for begin in (0.0, *_LATER_SECONDS):
+        samples = speech[round(begin * SAMPLE_RATE) :][: round(_BEGINNING_SECONDS * SAMPLE_RATE)]
+        if begin == 0 or len(samples) >= SURE_SECONDS * SAMPLE_RATE:
+            comparable = np.asarray(soxr.resample(samples.astype(np.float32), SAMPLE_RATE, RATE), np.float32)
+            pieces.append(_Piece(round(begin * RATE), comparable))
+    return tuple(pieces)
 
 
 class AudioClock:
@@ -265,7 +282,7 @@ class Ear:
     def _found(self, expected: Expected) -> float | None:
         earliest = self._clock.seconds_at(expected.started_at - _EARLY_SECONDS)
         begin = max(0, round(earliest * RATE) - self._forgotten)
-        place = _place_of(expected.beginning, self._audio[begin:])
+        place = _place_in(expected.pieces, self._audio[begin:])
         if place is None:
             return None
         started = (self._forgotten + begin + place) / RATE
@@ -296,6 +313,18 @@ def _parts_of(speech: Speech) -> tuple[_Part, ...]:
         beginning = np.asarray(soxr.resample(piece.astype(np.float32), SAMPLE_RATE, RATE), np.float32)
         parts.append(_Part(word.ended_seconds, following.started_seconds, beginning))
     return tuple(parts)
+
+
+def _place_in(pieces: tuple[_Piece, ...], audio: Floats) -> int | None:
+    """Where in `audio` the speech begins, by the first of its pieces that is found; a later one when it is whole."""
+    for piece in pieces:
+        rest = audio[piece.offset :]
+        if piece.offset and len(rest) < len(piece.samples):
+            return None
+        place = _place_of(piece.samples, rest)
+        if place is not None:
+            return place
+    return None
 
 
 def _place_of(beginning: Floats, audio: Floats) -> int | None:
