@@ -54,6 +54,18 @@ def test_a_voice_is_as_loud_as_it_was(line: Line) -> None:
     assert line.caller.level_db() == pytest.approx(-7, abs=0.5)
 
 
+def test_a_soft_voice_that_was_a_turn_after_all_counts_once_however_many_texts_it_had(line: Line) -> None:
+    for seed in range(2, 5):
+        line.speak(-22, seed)
+    line.caller.voice(speaking=True)
+    for seed in range(5, 12):
+        line.pass_by(noise(0.1, -30, seed))
+        line.caller.was_spoken_to_us()
+    line.caller.voice(speaking=True)
+    line.pass_by(noise(0.4, -29, 12))
+    assert line.caller.level_db() == pytest.approx(-7, abs=0.5)
+
+
 def test_the_agents_echo_is_no_part_of_the_callers_level(line: Line) -> None:
     agent = noise(2.0, -12, 3)
     echo = np.concatenate([np.zeros(SAMPLE_RATE // 10, np.int16), (agent * 10 ** (-12 / 20)).astype(np.int16)])

@@ -49,6 +49,9 @@ class CallerAudio:
         self._present: deque[float] = deque(maxlen=_KEPT_FRAMES)
         "levels of the frames of the present or last voice, without the agent's echo"
         self._usual: list[float] = []
+        "of his last voices that belonged to turns, one for each"
+        self._is_counted = False
+        "the last of them is that of the present voice"
         self._loudest = _SPEECH_DB
         self._soft_seconds = 0.0
         self._in_gap = False
@@ -96,12 +99,15 @@ class CallerAudio:
                 self._in_gap = False
                 self._on_gap(False)
             self._present.clear()
+            self._is_counted = False
             self._loudest = _SPEECH_DB
 
     def was_spoken_to_us(self) -> None:
-        """The present voice belongs to a turn: so loud is he usually."""
+        """The present voice belongs to a turn: so loud is he usually. To be told with each of its texts."""
         if self._present:
-            self._usual = [*self._usual, _loudness(self._present)][-_KEPT_LEVELS:]
+            before = self._usual[:-1] if self._is_counted else self._usual
+            self._usual = [*before, _loudness(self._present)][-_KEPT_LEVELS:]
+            self._is_counted = True
 
     def level_db(self) -> float | None:
         """The present voice against the usual one; None while either is unknown."""
