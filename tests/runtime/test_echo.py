@@ -156,6 +156,13 @@ def test_an_echo_that_was_judged_tells_how_loud_it_is(gain_db: float) -> None:
     assert 10 * np.log10(told / scene.power(1.6, 0.4)) == pytest.approx(0, abs=3)
 
 
+def test_too_short_a_sound_does_not_tell_how_loud_an_echo_is() -> None:
+    """A filter explains a good part of any sound that is short, a caller's too."""
+    scene, guard = Scene(AGENT, come_back(AGENT, delay_seconds=0.15, gain_db=-12)), EchoGuard()
+    assert scene.judged(until=1.6, seconds=0.35, guard=guard).verdict is Verdict.ECHO
+    assert guard.echo_power(STARTED + 1.6, 0.4) == 0
+
+
 def test_without_its_loudspeaker_a_line_has_no_echo_any_more() -> None:
     echo = come_back(AGENT, delay_seconds=0.15, gain_db=-12)
     guard = EchoGuard()

@@ -16,7 +16,8 @@ from voiceworker.runtime.echo import EchoGuard, mean_square
 SAMPLE_RATE = 24_000
 "what the framework is asked to give"
 
-_KEPT_LEVELS = 10
+_KEPT_LEVELS = 5
+"of turns: the gain control of a telephone or a browser changes how loud all of them are, some tenths of a dB each"
 _KEPT_FRAMES = 3000
 "of 10 ms: half a minute tells how loud a voice is, and a television may go on for hours"
 _SPEECH_DB = -60.0

@@ -34,6 +34,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,9 @@ _LONGEST_DELAY_SECONDS = 0.58
 _LONGEST_WINDOW_SECONDS = 0.6
 _SHORTEST_WINDOW_SECONDS = 0.2
 "in less a filter of 64 ms explains anything"
+_LEARNING_SECONDS = 0.5
+"in less a caller may be explained as well, and make the echo seem louder than it is"
+_KEPT_GAINS = 5
 _STALE_SECONDS = 0.3
 "without a frame from the caller: his network is gone, and nothing can be said of now"
 _EDGE = 12
@@ -116,8 +120,9 @@ class EchoGuard:
         self._heard_rate = heard_rate
         self._played: deque[tuple[float, Samples]] = deque()
         self._heard: deque[tuple[float, Samples]] = deque()
-        self._echo_path: tuple[float, float] | None = None
-        "gain (of power) and delay of the echo that was judged last"
+        self._gains: deque[float] = deque(maxlen=_KEPT_GAINS)
+        "of power, of the echo when it was alone"
+        self._delay_seconds = 0.0
 
     def played(self, samples: Samples, at: float) -> None:
         """`samples` left for the network, the first of them at `at`."""
@@ -153,19 +158,21 @@ class EchoGuard:
     def _learn(self, score: EchoScore, sound: Samples, ended_at: float) -> None:
         seconds = len(sound) / self._heard_rate
         if score.explained >= self.ECHO_EXPLAINED and score.verdict is not Verdict.CALLER:
+            if seconds < _LEARNING_SECONDS:
+                return
             played = mean_square(self._last_played(ended_at - score.delay_seconds - seconds, seconds))
             if played:  # in the whole band: a small loudspeaker has no bass, of which speech has most
-                self._echo_path = score.explained * mean_square(sound) / played, score.delay_seconds
+                self._gains.append(score.explained * mean_square(sound) / played)
+                self._delay_seconds = score.delay_seconds
         elif score.explained < self.GONE_EXPLAINED and self.echo_power(ended_at, seconds) > mean_square(sound) / 2:
-            self._echo_path = None
+            self._gains.clear()
 
     def echo_power(self, ended_at: float, seconds: float) -> float:
         """Mean square of the agent's voice, in units of int16, within what was heard for `seconds` up to `ended_at`; by
-        the echo that was judged last, 0 without one."""
-        if self._echo_path is None:
+        the echo that was judged lately, 0 without one."""
+        if not self._gains:
             return 0.0
-        gain, delay_seconds = self._echo_path
-        return gain * mean_square(self._last_played(ended_at - delay_seconds - seconds, seconds))
+        return median(self._gains) * mean_square(self._last_played(ended_at - self._delay_seconds - seconds, seconds))
 
     def _last_heard(self, seconds: float) -> Samples:
         wanted = round(seconds * self._heard_rate)
