@@ -5,7 +5,8 @@ import pytest
 
 from voiceworker.lab.audio import SAMPLE_RATE, Samples
 from voiceworker.lab.bench.ear import Ear
-from voiceworker.lab.bench.selectivity import Event, judge, report, shares
+from voiceworker.lab.bench.selectivity import Event, callers, judge, report, shares
+from voiceworker.lab.bench.speeches import Speeches
 from voiceworker.lab.speech import SpeechKind
 
 FRAME = SAMPLE_RATE // 100
@@ -75,3 +76,16 @@ def test_the_table_has_a_row_for_each_kind_and_all_together() -> None:
         ("quiet: all that must not stop it, survived", "50 %", "open"),
     ]
     assert shares(events)["interruption"]["ours"].pairs == 1
+
+
+@pytest.mark.parametrize("count", [6, 120, 240])
+def test_a_caller_has_one_voice_and_every_sound_is_made_once(count: int) -> None:
+    speeches = Speeches(seed=1)
+    questions, events = speeches.whole_turns(), speeches.overlaps(count)
+    calls = callers(questions, events)
+    voices = {question.voice for question in questions}
+    assert sorted(event.name for _, own in calls for event in own) == sorted(event.name for event in events)
+    for asked, own in calls:
+        assert asked
+        assert len({one.voice for one in [*asked, *own]} & voices) == 1
+    assert {asked[0].voice for asked, _ in calls} == voices or count == 6

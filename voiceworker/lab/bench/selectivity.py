@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from typing import Any
 
 from voiceworker.lab.bench.bargein import long_reply
@@ -29,7 +30,7 @@ _FIRST_AT = 1.2
 _NEXT_AFTER = 2.2
 "seconds of undisturbed reply before an event, and between two of them"
 _ENOUGH_LEFT_SECONDS = 4.0
-_CALL_EVENTS = 24
+_CALL_EVENTS = 25
 _LONGEST_HOLD_UP_SECONDS = 0.06
 "of the bench's own frames: beyond it, sound is missing on the way to either side, and nothing can be said"
 
@@ -114,12 +115,25 @@ async def run(rig: Rig, questions: Sequence[Speech], events: Sequence[Speech], a
     await rig.calibrate()
     for arm in arms:
         order = random.Random(f"{rig.options.seed}/{arm}").sample(list(events), len(events))
-        blocks = [order[begin : begin + _CALL_EVENTS] for begin in range(0, len(order), _CALL_EVENTS)]
-        for number, block in enumerate(blocks):
-            calls = [_call(rig, name, (arm, number), questions, block) for name in rig.systems]
+        for number, (asked, block) in enumerate(callers(questions, order)):
+            calls = [_call(rig, name, (arm, number), asked, block) for name in rig.systems]
             found += [event for some in await asyncio.gather(*calls) for event in some]
         await rig.calibrate()
     return report(found, rig.description())
+
+
+def callers(questions: Sequence[Speech], events: Sequence[Speech]) -> list[tuple[list[Speech], list[Speech]]]:
+    """What each caller asks, and utters meanwhile, in calls of not too many events. A caller has one voice; sounds that
+    are nobody's are dealt out. Pure."""
+    voices = list(dict.fromkeys(question.voice for question in questions))
+    nobodys = cycle(voices)
+    owners = [event.voice if event.voice in voices else next(nobodys) for event in events]
+    found = []
+    for voice in voices:
+        asked = [question for question in questions if question.voice == voice]
+        own = [event for event, owner in zip(events, owners, strict=True) if owner == voice]
+        found += [(asked, own[begin : begin + _CALL_EVENTS]) for begin in range(0, len(own), _CALL_EVENTS)]
+    return found
 
 
 async def _call(
