@@ -6,6 +6,7 @@ still arriving it is not known how long it will be: what is there by then is dat
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from livekit import rtc
@@ -13,14 +14,19 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.agents.utils import is_given
 from livekit.agents.voice.io import TimedString
 
-LETTERS_OF_A_PAUSE = 2
-"a word lasts about as long as its letters and two more: short ones are not as short as they are written"
 WINDOW_SECONDS = 0.01
 "of sound, that is silent or not"
+_LETTERS_OF_A_PAUSE = 2
+"a word lasts about as long as its letters and two more: short ones are not as short as they are written"
+_LETTERS_OF_A_SIGN = 6
+"a digit of a telephone number, an initial, or a sign that is read out, is a word of its own"
+_SIGN = re.compile(r"[\d£$€¥₹%&@+#=]|(?<=\w)\.(?=\w)|[A-Z](?=[A-Z\d])|(?<=[A-Z\d])[A-Z]")
 _USUAL_LETTER_SECONDS = 0.05
 "three words in a second"
 _PACE_KEPT = 0.5
 "of the pace so far, when a piece tells another one"
+_MOST_CHANGE = 1.5
+"told by one piece: a sentence full of initials or addresses is slow, and the next one is not"
 
 
 @dataclass(slots=True)
@@ -31,9 +37,16 @@ class Pace:
     _is_learnt: bool = False
 
     def learn(self, letters: float, seconds: float) -> None:
-        spoken = seconds / letters
-        self.letter_seconds += (spoken - self.letter_seconds) * (1 - _PACE_KEPT if self._is_learnt else 1)
-        self._is_learnt = True
+        told, before = seconds / letters, self.letter_seconds
+        if self._is_learnt:
+            told = min(max(told, before / _MOST_CHANGE), before * _MOST_CHANGE)
+            told += (before - told) * _PACE_KEPT
+        self.letter_seconds, self._is_learnt = told, True
+
+
+def letters_of(word: str) -> int:
+    """How long it takes to say, in letters, with the pause behind it."""
+    return len(word) + len(_SIGN.findall(word)) * (_LETTERS_OF_A_SIGN - 1) + _LETTERS_OF_A_PAUSE
 
 
 def moved(frame: rtc.AudioFrame, seconds: float) -> rtc.AudioFrame:

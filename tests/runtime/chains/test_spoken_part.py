@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from livekit.agents.voice.io import TimedString
@@ -120,3 +123,24 @@ def test_a_voice_that_turns_out_slower_gets_its_words_spread_over_all_of_its_sou
     times = [float(word.start_time) for word in part.finish().words if isinstance(word.start_time, float)]
     assert len(times) == len(WORDS)
     assert all(abs(start - 0.05 - 0.25 * place) < 0.25 for place, start in enumerate(times))
+
+
+SAID = {
+    "Your number is 020 7946 0018.": 4.8,
+    "What day would suit you for the appointment?": 1.9,
+    "It costs £45.50 in all.": 2.5,
+    "You are booked for a haircut with Maria.": 1.7,
+    "Write to info@example.com or to the NHS.": 3.3,
+    "That is on 27 November 2026, at 10:30 in the morning.": 4.2,
+}
+"seconds of sound in them, by espeak"
+
+
+@pytest.mark.parametrize("order", list(permutations(SAID, 2)))
+def test_numbers_and_addresses_make_no_sentence_after_them_seem_too_short(order: tuple[str, str]) -> None:
+    pace = Pace()
+    for number, text in enumerate(order):
+        part = SpokenPart(text, RATE, pace, pace_is_learnt=number > 0)
+        part.hear(np.full(round(SAID[text] * RATE), 1000, np.int16), [])
+        assert not part.is_too_short
+        part.finish()

@@ -16,7 +16,7 @@ from livekit.agents.utils import is_given
 from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.leading_silence import SILENCE
-from voiceworker.runtime.word_times import LETTERS_OF_A_PAUSE, WINDOW_SECONDS, Pace
+from voiceworker.runtime.word_times import WINDOW_SECONDS, Pace, letters_of
 
 Samples = npt.NDArray[np.int16]
 
@@ -31,7 +31,7 @@ _FIRST_VOICE_SECONDS = 0.2
 "of a part, after which it is passed on even if its first word goes on: nobody waits longer for a long one"
 _LEAST_LETTERS = 15
 "a shorter text may be spoken in any time"
-_LEAST_SHARE, _LEAST_SHARE_UNLEARNT = 0.6, 0.35
+_LEAST_SHARE, _LEAST_SHARE_UNLEARNT = 0.5, 0.35
 "of the expected sound: with less the text was not spoken to its end"
 
 
@@ -49,7 +49,7 @@ class SpokenPart:
         self._pace = pace
         self._pace_is_learnt = pace_is_learnt
         self._spans = [match.span() for match in _WORD.finditer(text)]
-        letters = [0.0, *(end - begin + LETTERS_OF_A_PAUSE for begin, end in self._spans)]
+        letters = [0.0, *(letters_of(text[begin:end]) for begin, end in self._spans)]
         self._edges = np.asarray(np.cumsum(letters), np.float64)
         "letters before each word, and before the end"
         self._sound: list[Samples] = []

@@ -17,7 +17,7 @@ from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.leading_silence import SILENCE
 from voiceworker.runtime.tasks import Tasks
-from voiceworker.runtime.word_times import LETTERS_OF_A_PAUSE, WINDOW_SECONDS, Pace
+from voiceworker.runtime.word_times import WINDOW_SECONDS, Pace, letters_of
 
 
 class SpokenText:
@@ -80,7 +80,7 @@ class SpokenText:
         words = re.findall(r"\s*\S+", self._text)
         if not self._text_is_over:
             words = words[:-1]  # it may go on
-        lengths = [len(word.strip()) + LETTERS_OF_A_PAUSE for word in words[self._dated :]]
+        lengths = [letters_of(word.strip()) for word in words[self._dated :]]
         complete = self._text_is_over and self._sound_is_over
         if complete:
             self._learn(words)
@@ -107,6 +107,6 @@ class SpokenText:
         return self._voiced[min(int(window), len(self._voiced) - 1)] * WINDOW_SECONDS
 
     def _learn(self, words: list[str]) -> None:
-        letters = sum(len(word.strip()) + LETTERS_OF_A_PAUSE for word in words)
+        letters = sum(letters_of(word.strip()) for word in words)
         if letters and self._voiced:
             self._pace.learn(letters, len(self._voiced) * WINDOW_SECONDS)
