@@ -16,8 +16,9 @@ from livekit.agents import APIConnectionError, tts
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.plugins import deepgram, espeak, openai
 
+from voiceworker.lab.audio import SAMPLE_RATE
 from voiceworker.lab.emulators import Fault
-from voiceworker.lab.emulators.tones import decode
+from voiceworker.lab.emulators.tones import WORD_SECONDS, decode, encode
 from voiceworker.policy.breaker import State
 from voiceworker.runtime.chains import Link
 from voiceworker.runtime.chains.apology import Apology
@@ -201,6 +202,19 @@ async def test_sentences_that_were_complete_are_never_repeated(bench_of: MakeBen
 
 
 @pytest.mark.slow
+async def test_what_was_spoken_in_an_earlier_call_is_dated_and_teaches_the_pace(bench_of: MakeBench) -> None:
+    async with bench_of() as bench:
+        chain = chain_of(bench)
+        greeting = chain.dated(GREETING, encode(GREETING), SAMPLE_RATE)
+        assert "".join(greeting).split() == GREETING.split()
+        starts = [float(word.start_time) for word in greeting if isinstance(word.start_time, float)]
+        assert starts == pytest.approx([WORD_SECONDS * place for place in range(7)], abs=WORD_SECONDS / 2)
+        part = chain.part(chain.links[0], TEXT)
+        part.hear(encode(TEXT)[:SAMPLE_RATE], [])  # a second of it: four words
+        assert "".join(part.pass_on(1.0).words).split() == TEXT.split()[:4]
+        await chain.aclose()
+
+
 async def test_it_stays_with_the_new_voice_for_a_while(bench_of: MakeBench) -> None:
     async with bench_of(Fault("tts", "refuse", nth=1, api_key=FIRST)) as bench:
         links: list[Link[tts.TTS[Any]]] = [Link(key, streamed(bench, key)) for key in (FIRST, SECOND)]
