@@ -190,7 +190,11 @@ class Conversation:
     def _room_options(self, typed: TextInputCallback, caller: str) -> room_io.RoomOptions:
         options = room_io.RoomOptions(
             text_input=room_io.TextInputOptions(text_input_cb=typed),
-            audio_input=room_io.AudioInputOptions(sample_rate=CALLER_SAMPLE_RATE, frame_size_ms=10),
+            audio_input=room_io.AudioInputOptions(
+                sample_rate=CALLER_SAMPLE_RATE,
+                frame_size_ms=10,
+                auto_gain_control=False,  # it clips a call's first sentence, beside which every later one is soft
+            ),
             close_on_disconnect=False,  # a caller who lost the network may return
         )
         if self.turns is not None:

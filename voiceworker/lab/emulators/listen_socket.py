@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
+import numpy as np
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from voiceworker.lab.audio import Samples
@@ -102,6 +103,7 @@ class ListenSocket:
         if self._audio.channels == 2:
             samples = samples[: len(samples) // 2 * 2].reshape(-1, 2)[:, 0]
         self._job.account.audio_seconds += len(samples) / self._audio.sample_rate
+        self._job.log.peak = max(self._job.log.peak, int(np.abs(samples.astype(np.int32)).max(initial=0)))
         self._recogniser.receive(samples, data, time.perf_counter())
 
     def _obey(self, text: str) -> None:

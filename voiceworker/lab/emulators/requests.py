@@ -25,6 +25,8 @@ class Request:
     "llm: the reply as far as it was sent. tts: the text that was asked for"
     tool_calls: list[str] = field(default_factory=list)
     "llm: names of the tools that the reply calls"
+    peak: int = 0
+    "stt: the loudest sample that came, of 32768; of streams only"
     first_byte_at: float | None = None
     "of the answer: the first token, the first audio"
     ended_at: float | None = None
