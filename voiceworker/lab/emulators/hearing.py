@@ -316,18 +316,19 @@ def _parts_of(speech: Speech) -> tuple[_Part, ...]:
 
 
 def _place_in(pieces: tuple[_Piece, ...], audio: Floats) -> int | None:
-    """Where in `audio` the speech begins, by the first of its pieces that is found; a later one when it is whole."""
+    """Where in `audio` the speech begins, by the first of its pieces that is found; a later one when it is whole, and
+    surely that one: it is tried only where the beginning was not found, and may be much like another piece."""
     for piece in pieces:
         rest = audio[piece.offset :]
         if piece.offset and len(rest) < len(piece.samples):
             return None
-        place = _place_of(piece.samples, rest)
+        place = _place_of(piece.samples, rest, _ALIKE if piece.offset else ALIKE_WHEN_SURE)
         if place is not None:
             return place
     return None
 
 
-def _place_of(beginning: Floats, audio: Floats) -> int | None:
+def _place_of(beginning: Floats, audio: Floats, alike_when_sure: float = ALIKE_WHEN_SURE) -> int | None:
     """Where in `audio` the beginning of the speech begins; its end may be still to come.
 
     A matched filter, normalised over what has been heard of the beginning at each place.
@@ -345,7 +346,7 @@ def _place_of(beginning: Floats, audio: Floats) -> int | None:
     likeness = product / np.sqrt(energy + 1e-9 * energy.max() + 1e-30)
     best = int(np.argmax(likeness))
     sure = heard[best] >= min(round(SURE_SECONDS * RATE), len(known))
-    return best if likeness[best] >= (ALIKE_WHEN_SURE if sure else _ALIKE) else None
+    return best if likeness[best] >= (alike_when_sure if sure else _ALIKE) else None
 
 
 def correlated(audio: Floats, speech: Floats) -> tuple[Doubles, Doubles, Doubles]:
