@@ -20,6 +20,8 @@ from livekit.agents import utils
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.agents.voice.io import TimedString
 
+from voiceworker.runtime.moved_words import move_words
+
 SILENCE = 104
 "-50 dB of full scale: what is softer is not heard as speech"
 LONGEST_SECONDS = 0.4
@@ -62,7 +64,7 @@ class _Trimmer:
     def push(self, frame: rtc.AudioFrame) -> rtc.AudioFrame | None:
         if not self._open:
             return self._silence_so_far(frame)
-        self._shift(frame)
+        move_words(frame, -self._cut_seconds)
         return frame
 
     def _silence_so_far(self, frame: rtc.AudioFrame) -> rtc.AudioFrame | None:
@@ -91,27 +93,9 @@ class _Trimmer:
         frame.userdata.update(self._userdata)
         if self._words:
             frame.userdata[USERDATA_TIMED_TRANSCRIPT] = self._words
-        self._shift(frame)
+        move_words(frame, -self._cut_seconds)
         return frame
 
     def rest(self) -> rtc.AudioFrame | None:
         """What is still held at the end: speech that was silence all through keeps its last milliseconds."""
         return None if self._held is None else self._pass_on(self._held)
-
-    def _shift(self, frame: rtc.AudioFrame) -> None:
-        words = frame.userdata.get(USERDATA_TIMED_TRANSCRIPT)
-        if words and self._cut_seconds:
-            frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [self._earlier(word) for word in words]
-
-    def _earlier(self, word: TimedString) -> TimedString:
-        if not isinstance(word, TimedString):
-            return word
-        start, end = word.start_time, word.end_time
-        return TimedString(
-            str(word),
-            start_time=max(0.0, start - self._cut_seconds) if isinstance(start, float | int) else start,
-            end_time=max(0.0, end - self._cut_seconds) if isinstance(end, float | int) else end,
-            confidence=word.confidence,
-            start_time_offset=word.start_time_offset,
-            speaker_id=word.speaker_id,
-        )

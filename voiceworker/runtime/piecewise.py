@@ -16,8 +16,8 @@ from livekit import rtc
 from livekit.agents import tokenize
 
 from voiceworker.runtime.leading_silence import trim_leading_silence
+from voiceworker.runtime.moved_words import move_words
 from voiceworker.runtime.tasks import Tasks
-from voiceworker.runtime.word_times import moved
 
 Frames = AsyncGenerator[rtc.AudioFrame, None]
 Synthesize = Callable[[AsyncIterable[str]], Frames]
@@ -112,7 +112,8 @@ async def speak_in_pieces(
                 if isinstance(frame, Exception):
                     raise frame
                 seconds += frame.duration
-                yield moved(frame, begins_at)
+                move_words(frame, begins_at)
+                yield frame
     finally:
         await tasks.aclose()
 

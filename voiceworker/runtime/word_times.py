@@ -9,11 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from livekit import rtc
-from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
-from livekit.agents.utils import is_given
-from livekit.agents.voice.io import TimedString
-
 WINDOW_SECONDS = 0.01
 "of sound, that is silent or not"
 _LETTERS_OF_A_PAUSE = 2
@@ -47,22 +42,3 @@ class Pace:
 def letters_of(word: str) -> int:
     """How long it takes to say, in letters, with the pause behind it."""
     return len(word) + len(_SIGN.findall(word)) * (_LETTERS_OF_A_SIGN - 1) + _LETTERS_OF_A_PAUSE
-
-
-def moved(frame: rtc.AudioFrame, seconds: float) -> rtc.AudioFrame:
-    """The frame with its word times moved by `seconds`."""
-    words = frame.userdata.get(USERDATA_TIMED_TRANSCRIPT)
-    if words and seconds:
-        frame.userdata[USERDATA_TIMED_TRANSCRIPT] = [_moved_word(word, seconds) for word in words]
-    return frame
-
-
-def _moved_word(word: TimedString, seconds: float) -> TimedString:
-    return TimedString(
-        word,
-        start_time=word.start_time + seconds if is_given(word.start_time) else word.start_time,
-        end_time=word.end_time + seconds if is_given(word.end_time) else word.end_time,
-        confidence=word.confidence,
-        start_time_offset=word.start_time_offset,
-        speaker_id=word.speaker_id,
-    )

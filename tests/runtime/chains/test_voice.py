@@ -215,6 +215,7 @@ async def test_what_was_spoken_in_an_earlier_call_is_dated_and_teaches_the_pace(
         await chain.aclose()
 
 
+@pytest.mark.slow
 async def test_it_stays_with_the_new_voice_for_a_while(bench_of: MakeBench) -> None:
     async with bench_of(Fault("tts", "refuse", nth=1, api_key=FIRST)) as bench:
         links: list[Link[tts.TTS[Any]]] = [Link(key, streamed(bench, key)) for key in (FIRST, SECOND)]

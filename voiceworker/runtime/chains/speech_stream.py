@@ -11,12 +11,12 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, tokenize, tts, utils
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
-from livekit.agents.utils import is_given
 from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.chains.breakers import Trying
 from voiceworker.runtime.chains.links import Failure, GivenUpError, Link
 from voiceworker.runtime.chains.spoken_part import Passed, SpokenPart
+from voiceworker.runtime.moved_words import moved_by
 from voiceworker.runtime.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class ChainedSpeech(tts.SynthesizeStream):
     def _emit(self, emitter: tts.AudioEmitter, passed: Passed, began_at: float = 0.0) -> None:
         """`began_at`: when the part began to which the word times refer."""
         if passed.words:
-            emitter.push_timed_transcript([_later(word, began_at) for word in passed.words])
+            emitter.push_timed_transcript([moved_by(word, began_at) for word in passed.words])
         count = len(passed.samples)
         if count:
             emitter.push_frame(rtc.AudioFrame(passed.samples.tobytes(), self._chain.sample_rate, 1, count))
@@ -229,11 +229,3 @@ def _hear(part: SpokenPart, frame: rtc.AudioFrame, resampler: rtc.AudioResampler
     frames = [frame] if resampler is None else resampler.push(frame)
     pieces = [np.frombuffer(one.data, np.int16) for one in frames]
     part.hear(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), told)
-
-
-def _later(word: TimedString, seconds: float) -> TimedString:
-    return TimedString(
-        word,
-        start_time=word.start_time + seconds if is_given(word.start_time) else word.start_time,
-        end_time=word.end_time + seconds if is_given(word.end_time) else word.end_time,
-    )

@@ -137,16 +137,15 @@ class VoiceChain(tts.TTS[Any]):
         """When each word is said in this speech of the first voice, int16[samples], that was kept from an earlier
         call. Its pace is learnt from it."""
         link = self.links[0]
-        part = SpokenPart(text, sample_rate, self._pace(link), pace_is_learnt=link.name in self._learnt)
+        part = self.part(link, text, sample_rate)
         part.hear(samples, [])
         self.has_spoken(link)
         return part.finish().words
 
-    def part(self, link: Link[tts.TTS[Any]], text: str) -> SpokenPart:
-        return SpokenPart(text, self.sample_rate, self._pace(link), pace_is_learnt=link.name in self._learnt)
-
-    def _pace(self, link: Link[tts.TTS[Any]]) -> Pace:
-        return self._paces.setdefault(link.name, Pace())
+    def part(self, link: Link[tts.TTS[Any]], text: str, sample_rate: int | None = None) -> SpokenPart:
+        """`sample_rate`: of the sound that will be heard, None for the chain's own."""
+        pace = self._paces.setdefault(link.name, Pace())
+        return SpokenPart(text, sample_rate or self.sample_rate, pace, pace_is_learnt=link.name in self._learnt)
 
     def has_spoken(self, link: Link[tts.TTS[Any]]) -> None:
         self._learnt.add(link.name)
