@@ -68,7 +68,7 @@ class FunctionWords:
     questions: frozenset[str] = frozenset()
     "words that open a question"
     stranding: frozenset[str] = frozenset()
-    "those of them whose question may end with a preposition or an auxiliary"
+    "those of them whose question may end with a preposition, or with a second auxiliary"
     subjects: frozenset[str] = frozenset()
     "words that open a statement or a wish"
     digits: dict[str, int] = field(default_factory=dict)
@@ -189,7 +189,8 @@ def _open_end(text: str, tokens: list[str], words: FunctionWords, expected: Expe
         return Utterance("unfinished", "ends with a particle that goes on")
     if last in words.prepositions and not strands:
         return Utterance("unfinished", "ends with a preposition")
-    if last in words.auxiliaries and before not in words.pronouns and not strands:
+    has_another = "'" in tokens[0] or not words.auxiliaries.isdisjoint(tokens[:-1])
+    if last in words.auxiliaries and before not in words.pronouns and not (strands and has_another):
         return Utterance("unfinished", "ends with an auxiliary verb")
     return None
 
