@@ -31,6 +31,7 @@ from livekit.agents.voice.turn import PreemptiveGenerationOptions
 
 from voiceworker.policy.speculation import Completeness, Speculate, Speculation, SynthesizeAhead
 from voiceworker.runtime.event_inbox import EventInbox
+from voiceworker.runtime.metering.requests import answer_characters, prompt_characters
 from voiceworker.runtime.piecewise import Frames, speak_in_pieces
 
 PREEMPTIVE_GENERATION = PreemptiveGenerationOptions(
@@ -321,19 +322,19 @@ class Speculator:
     ) -> AsyncGenerator[Chunk, None]:
         """Of an answer that was cut off nobody tells the tokens: they are estimated from its characters, at the rate of
         the answers that told them."""
-        prompt_characters, answered_characters = _characters(context), 0
+        asked_characters, answered_characters = prompt_characters(context), 0
         before = 0 if reply is None else reply.tokens
-        self._policy.asked(tokens := self._tokens(prompt_characters))
+        self._policy.asked(tokens := self._tokens(asked_characters))
         if reply is not None:
             reply.tokens = before + tokens  # paid even if no answer comes
         async with aclosing(ask()) as answer:
             async for chunk in answer:
                 usage = chunk.usage if isinstance(chunk, llm.ChatChunk) else None
                 answered_characters += _length(chunk)
-                tokens = self._tokens(prompt_characters + answered_characters)
+                tokens = self._tokens(asked_characters + answered_characters)
                 if usage is not None and usage.prompt_tokens and usage.total_tokens:
                     tokens = usage.total_tokens
-                    self._characters_per_token = max(1.0, prompt_characters / usage.prompt_tokens)
+                    self._characters_per_token = max(1.0, asked_characters / usage.prompt_tokens)
                     self._policy.asked(usage.prompt_tokens)
                 if reply is not None:
                     reply.tokens = before + tokens
@@ -364,24 +365,9 @@ async def _at_once() -> None:
 
 
 def _length(chunk: Chunk) -> int:
-    if isinstance(chunk, str):
-        return len(chunk)
-    if isinstance(chunk, FlushSentinel) or chunk.delta is None:
-        return 0
-    calls = sum(len(call.name) + len(call.arguments) for call in chunk.delta.tool_calls)
-    return len(chunk.delta.content or "") + calls
-
-
-def _characters(context: llm.ChatContext) -> int:
-    count = 0
-    for item in context.items:
-        match item:
-            case llm.ChatMessage():
-                count += len(item.text_content or "")
-            case llm.FunctionCall():
-                count += len(item.name) + len(item.arguments)
-            case llm.FunctionCallOutput():
-                count += len(item.output)
-            case _:
-                pass
-    return count
+    match chunk:
+        case str():
+            return len(chunk)
+        case FlushSentinel():
+            return 0
+    return answer_characters(chunk)

@@ -15,13 +15,14 @@ from livekit.agents import (
 )
 
 from voiceworker.policy.pricing import Usage
+from voiceworker.runtime.metering.counted import CountedEngine, CountedStream
 from voiceworker.runtime.metering.requests import (
     Counter,
     TokenCounts,
     ToolLengths,
-    current,
+    answer_characters,
+    made_for,
     prompt_characters,
-    tell_when_sent,
     was_charged,
 )
 
@@ -52,8 +53,7 @@ class _Asking:
     def read(self, chunk: llm.ChatChunk) -> None:
         if chunk.delta is not None:
             self._is_sent = True
-            self._answered += len(chunk.delta.content or "")
-            self._answered += sum(len(call.name) + len(call.arguments) for call in chunk.delta.tool_calls)
+            self._answered += answer_characters(chunk)
         if chunk.usage is not None:
             usage = chunk.usage
             self._know(usage.prompt_tokens, usage.prompt_cached_tokens, usage.completion_tokens)
@@ -95,38 +95,14 @@ class _Asking:
         self._answered, self._figures, self._is_sent, self._is_begun = 0, None, False, False
 
 
-class MeteredLLM(llm.LLM[Any]):
+class MeteredLLM(CountedEngine[llm.LLM[Any]], llm.LLM[Any]):
     """As the engine in it, in everything."""
 
     def __init__(self, engine: llm.LLM[Any], name: str, counter: Counter, counts: TokenCounts) -> None:
         super().__init__()
-        self._engine = engine
-        self._label = engine.label
-        self._name = name
-        self._counter = counter
+        self._stand_for(engine, name, counter)
         self._counts = counts
         self._tools = ToolLengths()
-        self._tells_when_sent = tell_when_sent(engine)
-        engine.on("metrics_collected", self._metrics_collected)
-        engine.on("error", self._error)
-
-    def __getattr__(self, name: str) -> Any:
-        """What only this engine has: `update_options` and the like."""
-        if name == "_engine":  # asked for while it is being made
-            raise AttributeError(name)
-        return getattr(self._engine, name)
-
-    @property
-    def engine(self) -> llm.LLM[Any]:
-        return self._engine
-
-    @property
-    def model(self) -> str:
-        return self._engine.model
-
-    @property
-    def provider(self) -> str:
-        return self._engine.provider
 
     def chat(
         self,
@@ -140,8 +116,7 @@ class MeteredLLM(llm.LLM[Any]):
     ) -> llm.LLMStream:
         characters = prompt_characters(chat_ctx) + self._tools.of(tools or [])
         request = _Asking(self._name, self._counter, self._counts, characters)
-        before = current.set(request)
-        try:
+        with made_for(request):
             stream = self._engine.chat(
                 chat_ctx=chat_ctx,
                 tools=tools,
@@ -150,8 +125,6 @@ class MeteredLLM(llm.LLM[Any]):
                 tool_choice=tool_choice,
                 extra_kwargs=extra_kwargs,
             )
-        finally:
-            current.reset(before)
         self._counter.opened(request)
         if not self._tells_when_sent:
             request.sent()
@@ -160,33 +133,8 @@ class MeteredLLM(llm.LLM[Any]):
     def prewarm(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._engine.prewarm(loop=loop)
 
-    async def aclose(self) -> None:
-        await self._engine.aclose()
 
-    def _metrics_collected(self, figures: object) -> None:
-        if (request := current.get()) is not None:
-            request.told(figures)
-        self.emit("metrics_collected", figures)
-
-    def _error(self, error: llm.LLMError) -> None:
-        if (request := current.get()) is not None:
-            request.failed(error.error, goes_on=error.recoverable)
-        self.emit("error", error)
-
-
-class MeteredLLMStream(llm.LLMStream):
-    """A stream that another one does the work of; it has no tasks of its own, so the base class is not set up."""
-
-    def __init__(self, stream: llm.LLMStream, request: _Asking, counter: Counter) -> None:
-        self._stream = stream
-        self._request = request
-        self._counter = counter
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_stream":
-            raise AttributeError(name)
-        return getattr(self._stream, name)
-
+class MeteredLLMStream(CountedStream[llm.LLMStream, _Asking], llm.LLMStream):
     async def _run(self) -> None:
         await self._stream._run()
 
@@ -206,9 +154,3 @@ class MeteredLLMStream(llm.LLMStream):
             raise
         self._request.read(chunk)
         return chunk
-
-    async def aclose(self) -> None:
-        try:
-            await self._stream.aclose()  # which tells the figures that have come
-        finally:
-            self._counter.settled(self._request)

@@ -20,7 +20,8 @@ from livekit.agents import (
 from pydantic import BaseModel
 
 from voiceworker.policy.pricing import Usage
-from voiceworker.runtime.metering.requests import Counter, current, tell_when_sent, was_charged
+from voiceworker.runtime.metering.counted import CountedEngine, CountedStream
+from voiceworker.runtime.metering.requests import Counter, made_for, was_charged
 from voiceworker.runtime.speech_gate import SpeechGate
 
 _Input = rtc.AudioFrame | stt.RecognizeStream._FlushSentinel
@@ -90,39 +91,15 @@ class _Listening:
         pass
 
 
-class MeteredSTT(stt.STT[Any]):
+class MeteredSTT(CountedEngine[stt.STT[Any]], stt.STT[Any]):
     """As the engine in it, in everything."""
 
     def __init__(self, engine: stt.STT[Any], name: str, counter: Counter) -> None:
         super().__init__(capabilities=engine.capabilities)
-        self._engine = engine
-        self._label = engine.label
-        self._name = name
-        self._counter = counter
+        self._stand_for(engine, name, counter)
         self._gate = engine if isinstance(engine, SpeechGate) else None
         self._latest: _Listening | None = None
         "of the streams, the one that was made last"
-        self._tells_when_sent = tell_when_sent(engine)
-        engine.on("metrics_collected", self._metrics_collected)
-        engine.on("error", self._error)
-
-    def __getattr__(self, name: str) -> Any:
-        """What only this engine has: `update_options` and the like."""
-        if name == "_engine":  # asked for while it is being made
-            raise AttributeError(name)
-        return getattr(self._engine, name)
-
-    @property
-    def engine(self) -> stt.STT[Any]:
-        return self._engine
-
-    @property
-    def model(self) -> str:
-        return self._engine.model
-
-    @property
-    def provider(self) -> str:
-        return self._engine.provider
 
     @property
     def capabilities(self) -> stt.STTCapabilities:
@@ -145,11 +122,10 @@ class MeteredSTT(stt.STT[Any]):
         self._counter.opened(request)
         if not self._tells_when_sent:
             request.sent()
-        before = current.set(request)
         try:
-            return await self._engine.recognize(buffer, language=language, conn_options=conn_options)
+            with made_for(request):
+                return await self._engine.recognize(buffer, language=language, conn_options=conn_options)
         finally:
-            current.reset(before)
             self._counter.settled(request)
 
     def stream(
@@ -161,33 +137,19 @@ class MeteredSTT(stt.STT[Any]):
         if self._latest is not None and self._gate is not None:
             self._latest.replaced()
         request = self._latest = _Listening(self._name, self._counter, gate=self._gate)
-        before = current.set(request)
-        try:
+        with made_for(request):
             stream = self._engine.stream(language=language, conn_options=conn_options)
-        finally:
-            current.reset(before)
         self._counter.opened(request)
         return MeteredRecognizeStream(stream, request, self._counter)
 
     def prewarm(self) -> None:
         self._engine.prewarm()
 
-    async def aclose(self) -> None:
-        await self._engine.aclose()
-
     def _update_session_keyterms(self, keyterms: list[str]) -> None:
         self._engine._update_session_keyterms(keyterms)
 
     def _push_conversation_item(self, ev: Any) -> None:
         self._engine._push_conversation_item(ev)
-
-    def _metrics_collected(self, figures: object) -> None:
-        self.emit("metrics_collected", figures)
-
-    def _error(self, error: stt.STTError) -> None:
-        if (request := current.get()) is not None:
-            request.failed(error.error, goes_on=error.recoverable)
-        self.emit("error", error)
 
 
 class _TakenAudio(utils.aio.Chan[_Input]):
@@ -204,20 +166,11 @@ class _TakenAudio(utils.aio.Chan[_Input]):
         return item
 
 
-class MeteredRecognizeStream(stt.RecognizeStream):
-    """A stream that another one does the work of; it has no tasks of its own, so the base class is not set up."""
-
+class MeteredRecognizeStream(CountedStream[stt.RecognizeStream, _Listening], stt.RecognizeStream):
     def __init__(self, stream: stt.RecognizeStream, request: _Listening, counter: Counter) -> None:
-        self._stream = stream
-        self._request = request
-        self._counter = counter
+        super().__init__(stream, request, counter)
         # Audio waits here until the plugin is connected; what it never takes, it never sends. It has not begun yet.
         stream._input_ch = _TakenAudio(request)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_stream":
-            raise AttributeError(name)
-        return getattr(self._stream, name)
 
     async def _run(self) -> None:
         await self._stream._run()
@@ -263,9 +216,3 @@ class MeteredRecognizeStream(stt.RecognizeStream):
             raise
         self._request.read(event)
         return event
-
-    async def aclose(self) -> None:
-        try:
-            await self._stream.aclose()
-        finally:
-            self._counter.settled(self._request)

@@ -8,7 +8,8 @@ ended before that they are estimated, by what the finished requests to the same 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -66,6 +67,16 @@ class Counter(Protocol):
 current: ContextVar[Request | None] = ContextVar("request that is being made", default=None)
 """The plugins tell of failures and figures by events of the whole engine. They do so in tasks that each stream starts
 when it is made, and a task keeps the context of its start: so an event is known to be of the request that is here."""
+
+
+@contextmanager
+def made_for(request: Request) -> Iterator[None]:
+    """What is started within belongs to the request."""
+    before = current.set(request)
+    try:
+        yield
+    finally:
+        current.reset(before)
 
 
 def tell_when_sent(engine: object) -> bool:
@@ -159,7 +170,7 @@ class TokenCounts:
         return round(self._answers(characters))
 
 
-# --- what is sent ---
+# --- what is sent, and what comes ---
 
 
 def prompt_characters(context: llm.ChatContext) -> int:
@@ -174,6 +185,14 @@ def prompt_characters(context: llm.ChatContext) -> int:
             case llm.FunctionCallOutput():
                 count += len(item.output)
     return count
+
+
+def answer_characters(chunk: llm.ChatChunk) -> int:
+    """Of what the model has written in it, calls of tools among it."""
+    if chunk.delta is None:
+        return 0
+    calls = sum(len(call.name) + len(call.arguments) for call in chunk.delta.tool_calls)
+    return len(chunk.delta.content or "") + calls
 
 
 class ToolLengths:

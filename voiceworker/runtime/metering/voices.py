@@ -7,14 +7,14 @@ from typing import Any
 from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions, metrics, tts
 
 from voiceworker.policy.pricing import Usage
+from voiceworker.runtime.metering.counted import CountedEngine, CountedStream
 from voiceworker.runtime.metering.requests import (
     SPEECH_TOKENS_A_SECOND,
     TOKENS_A_CHARACTER,
     Counter,
     Rate,
     characters_sent,
-    current,
-    tell_when_sent,
+    made_for,
     was_charged,
 )
 
@@ -113,40 +113,16 @@ class _Speaking:
             self._stream = None
 
 
-class MeteredTTS(tts.TTS[Any]):
+class MeteredTTS(CountedEngine[tts.TTS[Any]], tts.TTS[Any]):
     """As the engine in it, in everything."""
 
     def __init__(self, engine: tts.TTS[Any], name: str, counter: Counter, counts: SpeechCounts) -> None:
         super().__init__(
             capabilities=engine.capabilities, sample_rate=engine.sample_rate, num_channels=engine.num_channels
         )
-        self._engine = engine
-        self._label = engine.label
+        self._stand_for(engine, name, counter)
         self._markup = engine.markup
-        self._name = name
-        self._counter = counter
         self._counts = counts
-        self._tells_when_sent = tell_when_sent(engine)
-        engine.on("metrics_collected", self._metrics_collected)
-        engine.on("error", self._error)
-
-    def __getattr__(self, name: str) -> Any:
-        """What only this engine has: `update_options` and the like."""
-        if name == "_engine":  # asked for while it is being made
-            raise AttributeError(name)
-        return getattr(self._engine, name)
-
-    @property
-    def engine(self) -> tts.TTS[Any]:
-        return self._engine
-
-    @property
-    def model(self) -> str:
-        return self._engine.model
-
-    @property
-    def provider(self) -> str:
-        return self._engine.provider
 
     @property
     def capabilities(self) -> tts.TTSCapabilities:
@@ -164,11 +140,8 @@ class MeteredTTS(tts.TTS[Any]):
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
         request = _Speaking(self._name, self._counter, self._counts, text)
-        before = current.set(request)
-        try:
+        with made_for(request):
             stream = self._engine.synthesize(text, conn_options=conn_options)
-        finally:
-            current.reset(before)
         self._counter.opened(request)
         if not self._tells_when_sent:
             request.sent()
@@ -176,11 +149,8 @@ class MeteredTTS(tts.TTS[Any]):
 
     def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> tts.SynthesizeStream:
         request = _Speaking(self._name, self._counter, self._counts)
-        before = current.set(request)
-        try:
+        with made_for(request):
             stream = self._engine.stream(conn_options=conn_options)
-        finally:
-            current.reset(before)
         request.goes_by(stream)
         self._counter.opened(request)
         return MeteredSynthesizeStream(stream, request, self._counter)
@@ -188,71 +158,25 @@ class MeteredTTS(tts.TTS[Any]):
     def prewarm(self) -> None:
         self._engine.prewarm()
 
-    async def aclose(self) -> None:
-        await self._engine.aclose()
-
     def _set_expressive(self, enabled: bool) -> None:
         self._engine._set_expressive(enabled)
 
-    def _metrics_collected(self, figures: object) -> None:
-        if (request := current.get()) is not None:
-            request.told(figures)
-        self.emit("metrics_collected", figures)
 
-    def _error(self, error: tts.TTSError) -> None:
-        if (request := current.get()) is not None:
-            request.failed(error.error, goes_on=error.recoverable)
-        self.emit("error", error)
-
-
-class MeteredChunkedStream(tts.ChunkedStream):
-    """A stream that another one does the work of; it has no tasks of its own, so the base class is not set up."""
-
-    def __init__(self, stream: tts.ChunkedStream, request: _Speaking, counter: Counter) -> None:
-        self._stream = stream
-        self._request = request
-        self._counter = counter
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_stream":
-            raise AttributeError(name)
-        return getattr(self._stream, name)
-
+class MeteredChunkedStream(CountedStream[tts.ChunkedStream, _Speaking], tts.ChunkedStream):
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         await self._stream._run(output_emitter)
 
     async def __anext__(self) -> tts.SynthesizedAudio:
         return await _heard(self._stream, self._request)
 
-    async def aclose(self) -> None:
-        try:
-            await self._stream.aclose()  # which tells the figures that have come
-        finally:
-            self._counter.settled(self._request)
 
-
-class MeteredSynthesizeStream(tts.SynthesizeStream):
-    """A stream that another one does the work of; it has no tasks of its own, so the base class is not set up."""
-
-    def __init__(self, stream: tts.SynthesizeStream, request: _Speaking, counter: Counter) -> None:
-        self._stream = stream
-        self._request = request
-        self._counter = counter
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_stream":
-            raise AttributeError(name)
-        return getattr(self._stream, name)
-
+class MeteredSynthesizeStream(CountedStream[tts.SynthesizeStream, _Speaking], tts.SynthesizeStream):
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         await self._stream._run(output_emitter)
 
     def push_text(self, token: str) -> None:
-        before = current.set(self._request)  # the base class starts the task that tells the figures here
-        try:
+        with made_for(self._request):  # the base class starts the task that tells the figures here
             self._stream.push_text(token)
-        finally:
-            current.reset(before)
         self._request.pushed(token)
 
     def flush(self) -> None:
@@ -265,12 +189,6 @@ class MeteredSynthesizeStream(tts.SynthesizeStream):
 
     async def __anext__(self) -> tts.SynthesizedAudio:
         return await _heard(self._stream, self._request)
-
-    async def aclose(self) -> None:
-        try:
-            await self._stream.aclose()
-        finally:
-            self._counter.settled(self._request)
 
 
 async def _heard(stream: tts.ChunkedStream | tts.SynthesizeStream, request: _Speaking) -> tts.SynthesizedAudio:
