@@ -20,9 +20,9 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConn
 
 from voiceworker.policy.continuation import ends_a_sentence
 from voiceworker.runtime.chains.breakers import Breakers
-from voiceworker.runtime.chains.links import Link, OnSwitch, RetryAfters, Switch
+from voiceworker.runtime.chains.chain import Chain
+from voiceworker.runtime.chains.links import Link, OnSwitch
 from voiceworker.runtime.chains.reply_stream import ChainedReply, Written
-from voiceworker.runtime.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class ReplyPatience:
     "without a token: the filler, if one is handed in"
 
 
-class LanguageModelChain(llm.LLM[Any]):
+class LanguageModelChain(Chain[llm.LLM[Any]], llm.LLM[Any]):
+    role = "llm"
+
     def __init__(
         self,
         links: Sequence[Link[llm.LLM[Any]]],
@@ -59,32 +61,11 @@ class LanguageModelChain(llm.LLM[Any]):
         if not links:
             raise ValueError("a chain has at least one link")
         super().__init__()
-        self.links = tuple(links)
-        self.breakers = breakers
+        self._join(links, breakers, on_switch)
         self.patience = patience or ReplyPatience()
         self.filler = filler
-        self._on_switch = on_switch
-        self._serving = links[0]
         self._gives_usage: dict[str, bool] = {}
         "by link, as far as known: a reply that ends without it was cut off"
-        self.tasks = Tasks()
-        self.retry_afters = RetryAfters()
-        for link in links:
-            link.engine.on("metrics_collected", self._metrics_collected)
-            self.retry_afters.listen_to(link.engine)
-
-    @property
-    def model(self) -> str:
-        return self._serving.engine.model
-
-    @property
-    def provider(self) -> str:
-        return self._serving.engine.provider
-
-    @property
-    def serving(self) -> str:
-        """The name of the link that has written last, or will first."""
-        return self._serving.name
 
     def chat(
         self,
@@ -107,19 +88,6 @@ class LanguageModelChain(llm.LLM[Any]):
         """Of the first only: the others are not expected to be needed."""
         self.links[0].engine.prewarm(loop=loop)
 
-    async def aclose(self) -> None:
-        """Closes the engines, too."""
-        await self.tasks.aclose()
-        for link in self.links:
-            link.engine.off("metrics_collected", self._metrics_collected)
-            await link.engine.aclose()
-        await super().aclose()
-
-    def now_serves(self, link: Link[llm.LLM[Any]], reason: str) -> None:
-        old, self._serving = self._serving, link
-        if old.name != link.name:
-            self._on_switch(Switch("llm", old.name, link.name, reason))
-
     def was_cut_off(self, link: Link[llm.LLM[Any]], written: Written) -> bool:
         """A reply that ended without an error, and yet in the midst."""
         if written.usage_came or written.has_tool_calls:
@@ -129,6 +97,3 @@ class LanguageModelChain(llm.LLM[Any]):
             self._gives_usage.setdefault(link.name, False)
             return False
         return self._gives_usage.get(link.name, True)
-
-    def _metrics_collected(self, *args: Any, **kwargs: Any) -> None:
-        self.emit("metrics_collected", *args, **kwargs)

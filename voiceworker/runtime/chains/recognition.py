@@ -18,9 +18,9 @@ from livekit.plugins import deepgram
 
 from voiceworker.policy.recogniser_watch import WatchSettings
 from voiceworker.runtime.chains.breakers import Breakers, Trying
-from voiceworker.runtime.chains.links import Failure, Link, OnSwitch, RetryAfters, Switch, layers_of
+from voiceworker.runtime.chains.chain import Chain
+from voiceworker.runtime.chains.links import Link, OnSwitch, layers_of
 from voiceworker.runtime.chains.recognition_stream import ChainedRecognition
-from voiceworker.runtime.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ class HearingPatience:
     "when no engine could be opened, before they are tried again"
 
 
-class SpeechRecognitionChain(stt.STT[Any]):
+class SpeechRecognitionChain(Chain[stt.STT[Any]], stt.STT[Any]):
+    role = "stt"
+
     def __init__(
         self,
         links: Sequence[Link[stt.STT[Any]]],
@@ -64,47 +66,25 @@ class SpeechRecognitionChain(stt.STT[Any]):
         self.vad = vad or inference.VAD(min_silence_duration=0.25)
         self.patience = patience or HearingPatience()
         self._adapters: list[stt.STT[Any]] = []
-        self.links = tuple(self._streaming(link, is_last=link is links[-1]) for link in links)
-        first = self.links[0].engine.capabilities
+        streaming = [self._streaming(link, is_last=link is links[-1]) for link in links]
+        capabilities = [link.engine.capabilities for link in streaming]
+        first = capabilities[0]
         super().__init__(
             # the turn-taking is set up for the first: what the others lack must not make every call worse
             capabilities=dataclasses.replace(
                 first,
                 streaming=True,
-                diarization=all(link.engine.capabilities.diarization for link in self.links),
+                diarization=all(one.diarization for one in capabilities),
                 aligned_transcript=(
-                    first.aligned_transcript
-                    if all(link.engine.capabilities.aligned_transcript for link in self.links)
-                    else False
+                    first.aligned_transcript if all(one.aligned_transcript for one in capabilities) else False
                 ),
                 offline_recognize=any(link.engine.capabilities.offline_recognize for link in links),
-                keyterms=any(link.engine.capabilities.keyterms for link in self.links),
-                chat_context=any(link.engine.capabilities.chat_context for link in self.links),
+                keyterms=any(one.keyterms for one in capabilities),
+                chat_context=any(one.chat_context for one in capabilities),
             )
         )
-        self._given = tuple(links)
-        self.breakers = breakers
-        self.tasks = Tasks()
-        self.retry_afters = RetryAfters()
+        self._join(streaming, breakers, on_switch, given=links)
         self.on_deaf = on_deaf
-        self._on_switch = on_switch
-        self._serving = self.links[0]
-        for link in links:
-            link.engine.on("metrics_collected", self._metrics_collected)
-            self.retry_afters.listen_to(link.engine)
-
-    @property
-    def model(self) -> str:
-        return self._serving.engine.model
-
-    @property
-    def provider(self) -> str:
-        return self._serving.engine.provider
-
-    @property
-    def serving(self) -> str:
-        """The name of the link that hears the caller, or will first."""
-        return self._serving.name
 
     def stream(
         self,
@@ -145,13 +125,10 @@ class SpeechRecognitionChain(stt.STT[Any]):
         self._given[0].engine.prewarm()
 
     async def aclose(self) -> None:
-        """Closes the engines, too."""
         await self.tasks.aclose()
         for adapter in self._adapters:
             await adapter.aclose()
-        for link in self._given:
-            link.engine.off("metrics_collected", self._metrics_collected)
-            await link.engine.aclose()
+        await super().aclose()
 
     def _update_session_keyterms(self, keyterms: list[str]) -> None:
         for link in self._given:
@@ -182,11 +159,6 @@ class SpeechRecognitionChain(stt.STT[Any]):
             return self.patience.alone_final_seconds
         return self.patience.last_final_seconds if link is self.links[-1] else None
 
-    def now_serves(self, link: Link[stt.STT[Any]], failure: Failure | None) -> None:
-        old, self._serving = self._serving, link
-        if old.name != link.name:
-            self._on_switch(Switch("stt", old.name, link.name, failure.reason if failure else "recovered"))
-
     def _streaming(self, link: Link[stt.STT[Any]], *, is_last: bool) -> Link[stt.STT[Any]]:
         """An engine that takes whole utterances gets them cut out by the voice detector."""
         if link.engine.capabilities.streaming:
@@ -196,9 +168,6 @@ class SpeechRecognitionChain(stt.STT[Any]):
         adapter = stt.StreamAdapter(stt=hurried, vad=self.vad)
         self._adapters.append(adapter)
         return dataclasses.replace(link, engine=adapter)
-
-    def _metrics_collected(self, *args: Any, **kwargs: Any) -> None:
-        self.emit("metrics_collected", *args, **kwargs)
 
 
 class Hurried(stt.STT[Any]):

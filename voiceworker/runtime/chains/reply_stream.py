@@ -136,7 +136,7 @@ class ChainedReply(llm.LLMStream):
                 began = written.first_at is None
                 written.note(chunk, time.monotonic())
                 if began and written.first_at is not None:
-                    self._chain.now_serves(link, self._failure.reason if self._failure else "recovered")
+                    self._chain.now_serves(link, self._failure)
                     if rest is None:
                         self._say(_PAUSE if self._said and not ends_a_sentence(self._said) else "")
                 before = len(self._said)

@@ -142,7 +142,7 @@ class ChainedSpeech(tts.SynthesizeStream):
                 request_id = audio.request_id
                 if first_at is None:
                     first_at = last_at
-                    self._chain.now_serves(link, failure.reason if failure else "recovered")
+                    self._chain.now_serves(link, failure)
                 _hear(part, audio.frame, resampler)
                 self._emit(emitter, part.pass_on(self._playable(part)), began_at)
             if resampler is not None:

@@ -19,10 +19,10 @@ from livekit.agents.voice.io import TimedString
 
 from voiceworker.runtime.chains.apology import Apology
 from voiceworker.runtime.chains.breakers import Breakers
-from voiceworker.runtime.chains.links import Link, OnSwitch, RetryAfters, Switch
+from voiceworker.runtime.chains.chain import Chain
+from voiceworker.runtime.chains.links import Failure, Link, OnSwitch
 from voiceworker.runtime.chains.speech_stream import ChainedSpeech
 from voiceworker.runtime.chains.spoken_part import Samples, SpokenPart
-from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.word_times import Pace
 
 
@@ -45,7 +45,9 @@ class VoicePatience:
     "with the voice that was switched to: one that changes twice in a reply is worse than the second best"
 
 
-class VoiceChain(tts.TTS[Any]):
+class VoiceChain(Chain[tts.TTS[Any]], tts.TTS[Any]):
+    role = "tts"
+
     def __init__(
         self,
         links: Sequence[Link[tts.TTS[Any]]],
@@ -66,14 +68,9 @@ class VoiceChain(tts.TTS[Any]):
             sample_rate=links[0].engine.sample_rate,
             num_channels=1,
         )
-        self.links = tuple(links)
-        self.breakers = breakers
+        self._join(links, breakers, on_switch)
         self.patience = patience or VoicePatience()
-        self.tasks = Tasks()
-        self.retry_afters = RetryAfters()
         self.on_down = on_down
-        self._on_switch = on_switch
-        self._serving = links[0]
         self._stays_until = 0.0
         self._paces: dict[str, Pace] = {}
         self._learnt: set[str] = set()
@@ -81,22 +78,6 @@ class VoiceChain(tts.TTS[Any]):
         "links whose providers count tokens at the end of what they have spoken"
         self._told_tokens: deque[str] = deque(maxlen=64)
         "requests that were told so"
-        for link in links:
-            link.engine.on("metrics_collected", self._metrics_collected)
-            self.retry_afters.listen_to(link.engine)
-
-    @property
-    def model(self) -> str:
-        return self._serving.engine.model
-
-    @property
-    def provider(self) -> str:
-        return self._serving.engine.provider
-
-    @property
-    def serving(self) -> str:
-        """The name of the link that has spoken last, or will first."""
-        return self._serving.name
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -110,13 +91,6 @@ class VoiceChain(tts.TTS[Any]):
         """Of the first only: the others are not expected to be needed."""
         self.links[0].engine.prewarm()
 
-    async def aclose(self) -> None:
-        """Closes the engines, too."""
-        await self.tasks.aclose()
-        for link in self.links:
-            link.engine.off("metrics_collected", self._metrics_collected)
-            await link.engine.aclose()
-
     # --- for the streams ---
 
     def candidates(self, tried: Sequence[str]) -> list[Link[tts.TTS[Any]]]:
@@ -127,11 +101,11 @@ class VoiceChain(tts.TTS[Any]):
             links.sort(key=lambda link: link is not self._serving)
         return [link for link in links if link.name not in tried]
 
-    def now_serves(self, link: Link[tts.TTS[Any]], reason: str) -> None:
-        old, self._serving = self._serving, link
-        if old.name != link.name:
+    def now_serves(self, link: Link[tts.TTS[Any]], failure: Failure | None) -> bool:
+        is_another = super().now_serves(link, failure)
+        if is_another:
             self._stays_until = time.monotonic() + self.patience.stay_seconds
-            self._on_switch(Switch("tts", old.name, link.name, reason))
+        return is_another
 
     def dated(self, text: str, samples: Samples, sample_rate: int) -> list[TimedString]:
         """When each word is said in this speech of the first voice, int16[samples], that was kept from an earlier
@@ -160,4 +134,4 @@ class VoiceChain(tts.TTS[Any]):
     def _metrics_collected(self, figures: metrics.TTSMetrics) -> None:
         if figures.output_tokens:
             self._told_tokens.append(figures.request_id)
-        self.emit("metrics_collected", figures)
+        super()._metrics_collected(figures)
