@@ -243,6 +243,16 @@ def test_a_process_that_starts_after_a_broken_change_still_has_the_last_good_ver
     assert "nonsense" in later.problems["desk"]
 
 
+def test_a_folder_that_is_to_keep_copies_of_itself_is_left_alone(tmp_path: Path) -> None:
+    desk = write(tmp_path, GOOD)
+    catalog = AgentCatalog(tmp_path, None, tmp_path / "here" / "..")
+    before = desk.stat()
+    first = catalog.get("desk")
+    assert first is not None
+    assert catalog.get("desk") is first
+    assert (desk.stat().st_ino, desk.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_a_relative_folder_counts_from_the_checkout() -> None:
     assert load_settings({"VOICEWORKER_DATA_DIRECTORY": "data"}).data_directory == ROOT / "data"
     assert load_settings({"VOICEWORKER_DATA_DIRECTORY": "~/data"}).data_directory == Path("~/data").expanduser()

@@ -20,10 +20,12 @@ class AgentCatalog:
     """The agents of a folder. A changed file serves the next session; a broken one leaves the last good in force."""
 
     def __init__(self, directory: Path, check: AgentCheck | None = None, last_good: Path | None = None) -> None:
-        """`last_good`: a folder for copies of good files, so that a process that starts later has them as well."""
+        """`last_good`: a folder for copies of good files, so that a process that starts later has them as well. When it
+        is the folder itself there are none: a copy would be one more change of the file."""
         self._directory = directory
         self._check = check
-        self._last_good = last_good
+        is_another = last_good is not None and last_good.resolve() != directory.resolve()
+        self._last_good = last_good if is_another else None
         self._seen: dict[str, tuple[_Looks, AgentDefinition | None]] = {}
         "name -> by what its file was known when it was read last, and the newest good version"
         self.problems: dict[str, str] = {}
