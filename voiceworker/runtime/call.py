@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import aiohttp
 from livekit import api, rtc
-from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, room_io
+from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, room_io, utils
 
 from voiceworker.config import Settings
 from voiceworker.dispatch import CallRequest
@@ -134,10 +134,8 @@ class Call:
         reason: EndReason = "error"
         try:
             await self._conversation.make(toolboxes)
-            await connecting
-            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
-            await self._start()
-            if not await recording:
+            self._attach()
+            if not await self._join(connecting):
                 return
             self._listening = True
             if self._context.is_fake_job():  # the framework's console: the caller sits at this terminal
@@ -159,7 +157,7 @@ class Call:
             logger.exception("the beginning of the call was not recorded")  # a call matters more than its record
             return True
 
-    async def _start(self) -> None:
+    def _attach(self) -> None:
         conversation = self._conversation
         conversation.attach()
         self._faults.attach(conversation.session)
@@ -174,10 +172,22 @@ class Call:
         conversation.session.on("close", self._session_closed)
         self._books.attach(conversation.session)
         self._tasks.spawn(self._books.run(), "books of the call")
-        await conversation.start(self._typed, self._request.caller)
+
+    async def _join(self, connecting: Awaitable[None]) -> bool:
+        """Until the agent is in the room and its session runs. False when the call is over already."""
+        conversation = self._conversation
+        starting = self._tasks.spawn(conversation.start(self._typed, self._request.caller), "start of the session")
+        try:
+            await connecting
+            conversation.enter_room()
+            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
+            await starting
+        finally:
+            await utils.aio.cancel_and_wait(starting)
         self._narrator.tell(SessionStarted(agent=self._definition.name))
         conversation.tell_models()
         self._tasks.spawn(self._faults.prepare(), "what is said when no voice answers")
+        return bool(await recording)
 
     # --- what is said beside the conversation ---
 

@@ -41,7 +41,8 @@ class CallParts:
 
 
 class Conversation:
-    """`await make()` it; in the room `attach()` it, then whoever listens to its `session`, and `await start()` it."""
+    """`await make()` it; `attach()` it, then whoever listens to its `session`, and `await start()` it, which takes as
+    long as joining the room: `enter_room()` when that is done."""
 
     session: AgentSession[None]
     turns: TurnTaking | None
@@ -167,7 +168,7 @@ class Conversation:
     def _names(engines: EngineBuilder) -> dict[str, str]:
         return {role: str(choice.chosen) for role, choice in engines.choices.items() if choice.usable}
 
-    # --- in the room ---
+    # --- starting it ---
 
     def attach(self) -> None:
         if self.turns is not None:
@@ -175,19 +176,26 @@ class Conversation:
         if self._speech is not None:
             self._speech.attach(self.session)
 
+    def enter_room(self) -> None:
+        """Once it is joined: from now on the agent can be heard."""
+        if self.turns is not None:
+            self.turns.enter_room()
+
     async def start(self, typed: TextInputCallback, caller: str) -> None:
-        """`caller`: whom to listen to; empty: whoever comes first."""
+        """Returns when the room is joined, too. `caller`: whom to listen to; empty: whoever comes first."""
         assert self._agent is not None, "make() comes first"
         await self.session.start(
             self._agent,
             room=self._context.room,
-            room_options=self._room_options(typed, caller),
+            room_options=self._room_options(typed),
             session_host=False,  # else anybody in the room may read the instructions and mute the agent
             record=False,
         )
+        if caller:  # as an option of the room, the framework would want the room to be joined already
+            self.session.room_io.set_participant(caller)
         count_heard_words(self.session)
 
-    def _room_options(self, typed: TextInputCallback, caller: str) -> room_io.RoomOptions:
+    def _room_options(self, typed: TextInputCallback) -> room_io.RoomOptions:
         options = room_io.RoomOptions(
             text_input=room_io.TextInputOptions(text_input_cb=typed),
             audio_input=room_io.AudioInputOptions(
@@ -200,8 +208,6 @@ class Conversation:
         if self.turns is not None:
             options.audio_output = False  # the session has our own
             options.text_output = room_io.TextOutputOptions(next_in_chain=self.turns.heard)
-        if caller:
-            options.participant_identity = caller
         return options
 
     def tell_models(self) -> None:
