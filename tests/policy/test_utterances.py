@@ -41,6 +41,8 @@ NAME = "Can I take your name, please?"
         ("who should i talk to", "", "complete"),
         ("how long would it be", "", "complete"),
         ("what's it going to be", "", "complete"),
+        ("what your opening hours are", "", "complete"),
+        ("how old is", "", "unfinished"),
         ("how long does", "", "unfinished"),
         ("which documents do", "", "unfinished"),
         ("how long does it take to", "", "unfinished"),

@@ -57,6 +57,8 @@ class FunctionWords:
     "only a question ends with them"
     auxiliaries: frozenset[str] = frozenset()
     "only a question or a short answer with a pronoun ends with them"
+    linking: frozenset[str] = frozenset()
+    "those of them with which an indirect question ends: what your opening hours are"
     pronouns: frozenset[str] = frozenset()
     fillers: frozenset[str] = frozenset()
     holding: frozenset[str] = frozenset()
@@ -190,7 +192,8 @@ def _open_end(text: str, tokens: list[str], words: FunctionWords, expected: Expe
     if last in words.prepositions and not strands:
         return Utterance("unfinished", "ends with a preposition")
     has_another = "'" in tokens[0] or not words.auxiliaries.isdisjoint(tokens[:-1])
-    if last in words.auxiliaries and before not in words.pronouns and not (strands and has_another):
+    is_indirect = len(tokens) > 3 and last in words.linking
+    if last in words.auxiliaries and before not in words.pronouns and not (strands and (has_another or is_indirect)):
         return Utterance("unfinished", "ends with an auxiliary verb")
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -123,7 +123,7 @@ class Call:
 
     # --- the whole of it ---
 
-    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: Awaitable[None]) -> None:
+    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: asyncio.Future[None]) -> None:
         """Holds the conversation in the room that `connecting` joins; returns when all of it is over and closed."""
         room = self._context.room
         room.on("participant_connected", self._participant_connected)
@@ -173,21 +173,27 @@ class Call:
         self._books.attach(conversation.session)
         self._tasks.spawn(self._books.run(), "books of the call")
 
-    async def _join(self, connecting: Awaitable[None]) -> bool:
+    async def _join(self, connecting: asyncio.Future[None]) -> bool:
         """Until the agent is in the room and its session runs. False when the call is over already."""
         conversation = self._conversation
-        starting = self._tasks.spawn(conversation.start(self._typed, self._request.caller), "start of the session")
-        try:
+        if not conversation.may_start_early:
             await connecting
-            conversation.enter_room()
+        self._narrator.hold()
+        starting = self._tasks.spawn(conversation.start(self._typed), "start of the session")
+        try:
+            await asyncio.sleep(0)  # it begins
+            await connecting
+            if not starting.done():  # else it has failed
+                conversation.enter_room(self._request.caller)
             recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
             await starting
         finally:
             await utils.aio.cancel_and_wait(starting)
-        self._narrator.tell(SessionStarted(agent=self._definition.name))
-        conversation.tell_models()
+        if not await recording:
+            return False
+        self._narrator.begin(SessionStarted(agent=self._definition.name), conversation.routed())
         self._tasks.spawn(self._faults.prepare(), "what is said when no voice answers")
-        return bool(await recording)
+        return True
 
     # --- what is said beside the conversation ---
 
