@@ -129,6 +129,7 @@ class Call:
         room.on("participant_connected", self._participant_connected)
         room.on("participant_disconnected", self._participant_disconnected)
         room.on("disconnected", self._room_disconnected)
+        self._narrator.hold()
         self._keeping = self._tasks.spawn(self._narrator.keep(), "records of the narrator")
         self._sending = self._tasks.spawn(self._narrator.send(), "events of the narrator")
         reason: EndReason = "error"
@@ -178,7 +179,6 @@ class Call:
         conversation = self._conversation
         if not conversation.may_start_early:
             await connecting
-        self._narrator.hold()
         starting = self._tasks.spawn(conversation.start(self._typed), "start of the session")
         try:
             await asyncio.sleep(0)  # it begins
