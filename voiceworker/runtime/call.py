@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import aiohttp
 from livekit import api, rtc
-from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, room_io, utils
+from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, room_io
 
 from voiceworker.config import Settings
 from voiceworker.dispatch import CallRequest
@@ -123,20 +123,21 @@ class Call:
 
     # --- the whole of it ---
 
-    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: asyncio.Future[None]) -> None:
+    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: Awaitable[None]) -> None:
         """Holds the conversation in the room that `connecting` joins; returns when all of it is over and closed."""
         room = self._context.room
         room.on("participant_connected", self._participant_connected)
         room.on("participant_disconnected", self._participant_disconnected)
         room.on("disconnected", self._room_disconnected)
-        self._narrator.hold()
         self._keeping = self._tasks.spawn(self._narrator.keep(), "records of the narrator")
         self._sending = self._tasks.spawn(self._narrator.send(), "events of the narrator")
         reason: EndReason = "error"
         try:
             await self._conversation.make(toolboxes)
-            self._attach()
-            if not await self._join(connecting):
+            await connecting
+            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
+            await self._start()
+            if not await recording:
                 return
             self._listening = True
             if self._context.is_fake_job():  # the framework's console: the caller sits at this terminal
@@ -158,7 +159,7 @@ class Call:
             logger.exception("the beginning of the call was not recorded")  # a call matters more than its record
             return True
 
-    def _attach(self) -> None:
+    async def _start(self) -> None:
         conversation = self._conversation
         conversation.attach()
         self._faults.attach(conversation.session)
@@ -173,27 +174,10 @@ class Call:
         conversation.session.on("close", self._session_closed)
         self._books.attach(conversation.session)
         self._tasks.spawn(self._books.run(), "books of the call")
-
-    async def _join(self, connecting: asyncio.Future[None]) -> bool:
-        """Until the agent is in the room and its session runs. False when the call is over already."""
-        conversation = self._conversation
-        if not conversation.may_start_early:
-            await connecting
-        starting = self._tasks.spawn(conversation.start(self._typed), "start of the session")
-        try:
-            await asyncio.sleep(0)  # it begins
-            await connecting
-            if not starting.done():  # else it has failed
-                conversation.enter_room(self._request.caller)
-            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
-            await starting
-        finally:
-            await utils.aio.cancel_and_wait(starting)
-        if not await recording:
-            return False
-        self._narrator.begin(SessionStarted(agent=self._definition.name), conversation.routed())
+        await conversation.start(self._typed, self._request.caller)
+        self._narrator.tell(SessionStarted(agent=self._definition.name))
+        conversation.tell_models()
         self._tasks.spawn(self._faults.prepare(), "what is said when no voice answers")
-        return True
 
     # --- what is said beside the conversation ---
 

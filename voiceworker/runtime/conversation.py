@@ -41,8 +41,7 @@ class CallParts:
 
 
 class Conversation:
-    """`await make()` it; `attach()` it, then whoever listens to its `session`, and `await start()` it, which takes as
-    long as joining the room: `enter_room()` when that is done, and before anything else happens in it."""
+    """`await make()` it; in the room `attach()` it, then whoever listens to its `session`, and `await start()` it."""
 
     session: AgentSession[None]
     turns: TurnTaking | None
@@ -160,18 +159,15 @@ class Conversation:
         self._tell(ModelsSwitched("realtime", names.get("realtime", ""), names.get("llm", ""), lost.reason))
 
     def _models_changed(self, engines: EngineBuilder) -> None:
-        self._tell(self._routed(engines))
-
-    def _routed(self, engines: EngineBuilder) -> ModelsRouted:
         names, decision = self._names(engines), self._routing.decision
         stt, llm, tts, realtime = (names.get(role, "") for role in ("stt", "llm", "tts", "realtime"))
-        return ModelsRouted(decision.rule, stt, llm, tts, realtime, decision.arm)
+        self._tell(ModelsRouted(decision.rule, stt, llm, tts, realtime, decision.arm))
 
     @staticmethod
     def _names(engines: EngineBuilder) -> dict[str, str]:
         return {role: str(choice.chosen) for role, choice in engines.choices.items() if choice.usable}
 
-    # --- starting it ---
+    # --- in the room ---
 
     def attach(self) -> None:
         if self.turns is not None:
@@ -179,34 +175,19 @@ class Conversation:
         if self._speech is not None:
             self._speech.attach(self.session)
 
-    @property
-    def may_start_early(self) -> bool:
-        """Before the room is joined. A speech-to-speech model that is refused then would be replaced at the moment of
-        the greeting, and while it is nothing can be said."""
-        return self._speech is None
-
-    async def start(self, typed: TextInputCallback) -> None:
-        """Returns when the room is joined, too."""
+    async def start(self, typed: TextInputCallback, caller: str) -> None:
+        """`caller`: whom to listen to; empty: whoever comes first."""
         assert self._agent is not None, "make() comes first"
         await self.session.start(
             self._agent,
             room=self._context.room,
-            room_options=self._room_options(typed),
+            room_options=self._room_options(typed, caller),
             session_host=False,  # else anybody in the room may read the instructions and mute the agent
             record=False,
         )
         count_heard_words(self.session)
 
-    def enter_room(self, caller: str) -> None:
-        """Once it is joined, and `start` has begun: from now on the agent can be heard. `caller`: whom to listen to;
-        empty: whoever comes first."""
-        if self.turns is None:
-            return
-        if caller:  # not an option of the room: for that the framework wants it joined before it starts
-            self.session.room_io.set_participant(caller)
-        self.turns.enter_room()
-
-    def _room_options(self, typed: TextInputCallback) -> room_io.RoomOptions:
+    def _room_options(self, typed: TextInputCallback, caller: str) -> room_io.RoomOptions:
         options = room_io.RoomOptions(
             text_input=room_io.TextInputOptions(text_input_cb=typed),
             audio_input=room_io.AudioInputOptions(
@@ -219,11 +200,13 @@ class Conversation:
         if self.turns is not None:
             options.audio_output = False  # the session has our own
             options.text_output = room_io.TextOutputOptions(next_in_chain=self.turns.heard)
+        if caller:
+            options.participant_identity = caller
         return options
 
-    def routed(self) -> ModelsRouted:
+    def tell_models(self) -> None:
         """Which models hold the conversation, as it begins; later changes are told by themselves."""
-        return self._routed(self._engines)
+        self._models_changed(self._engines)
 
     def unheard(self, heard: str) -> str:
         """What of the present reply was cut off, when `heard` was heard of it."""
