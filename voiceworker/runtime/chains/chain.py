@@ -73,7 +73,9 @@ class Chain(Generic[Engine]):
         await self.tasks.aclose()
         for link in self._given:
             link.engine.off("metrics_collected", self._metrics_collected)
-            await link.engine.aclose()
+        engines = [link.engine for link in (*self.links, *self._given)]  # a wrapper before what it is wrapped around
+        for engine in dict.fromkeys(engines):
+            await engine.aclose()
 
     def _metrics_collected(self, figures: Any) -> None:
         self.emit("metrics_collected", figures)

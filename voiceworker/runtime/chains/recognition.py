@@ -65,7 +65,6 @@ class SpeechRecognitionChain(Chain[stt.STT[Any]], stt.STT[Any]):
             raise ValueError("a chain has at least one link")
         self.vad = vad or inference.VAD(min_silence_duration=0.25)
         self.patience = patience or HearingPatience()
-        self._adapters: list[stt.STT[Any]] = []
         streaming = [self._streaming(link, is_last=link is links[-1]) for link in links]
         capabilities = [link.engine.capabilities for link in streaming]
         first = capabilities[0]
@@ -124,12 +123,6 @@ class SpeechRecognitionChain(Chain[stt.STT[Any]], stt.STT[Any]):
         """Of the first only: the others are not expected to be needed."""
         self._given[0].engine.prewarm()
 
-    async def aclose(self) -> None:
-        await self.tasks.aclose()
-        for adapter in self._adapters:
-            await adapter.aclose()
-        await super().aclose()
-
     def _update_session_keyterms(self, keyterms: list[str]) -> None:
         for link in self._given:
             if link.engine.capabilities.keyterms:
@@ -165,9 +158,7 @@ class SpeechRecognitionChain(Chain[stt.STT[Any]], stt.STT[Any]):
             return link
         usual = self.patience.last_recognize_seconds if is_last else self.patience.recognize_seconds
         hurried = Hurried(link.engine, link.patience_seconds or usual)
-        adapter = stt.StreamAdapter(stt=hurried, vad=self.vad)
-        self._adapters.append(adapter)
-        return dataclasses.replace(link, engine=adapter)
+        return dataclasses.replace(link, engine=stt.StreamAdapter(stt=hurried, vad=self.vad))
 
 
 class Hurried(stt.STT[Any]):
