@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from livekit import rtc
+from livekit.agents.voice import io
 from livekit.agents.voice.io import PlaybackFinishedEvent, PlaybackStartedEvent
 
 from voiceworker.runtime.call_sink import DUCKED_GAIN, CallSink
@@ -448,14 +449,43 @@ def test_closing_in_the_middle_ends_the_segment_and_later_speech_ends_at_once() 
     on_stage(story)
 
 
-def test_without_a_start_nothing_is_played_but_the_conversation_does_not_hang() -> None:
+class Around(io.AudioOutput):
+    """An output around the sink, as the framework has some: a segment has begun for it before the sink knows of it."""
+
+    def __init__(self, sink: CallSink) -> None:
+        super().__init__(
+            label="Around", capabilities=io.AudioOutputCapabilities(pause=True), next_in_chain=sink, sample_rate=24_000
+        )
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        await super().capture_frame(frame)
+        assert self.next_in_chain is not None
+        await self.next_in_chain.capture_frame(frame)
+
+    def flush(self) -> None:
+        super().flush()
+        assert self.next_in_chain is not None
+        self.next_in_chain.flush()
+
+    def clear_buffer(self) -> None:
+        assert self.next_in_chain is not None
+        self.next_in_chain.clear_buffer()
+
+
+def test_what_is_interrupted_before_somebody_listens_has_ended_for_everybody() -> None:
     async def play() -> None:
-        stage = Stage(subscriber_seconds=2.0)
-        began = stage.loop.time()
-        await stage.say(counted(0.2))
-        assert stage.loop.time() - began == pytest.approx(2.0)
-        stage.interrupt()
+        stage = Stage()  # not started: as if nobody had subscribed
+        around = Around(stage.sink)
+        speech = rtc.AudioFrame(counted(0.2).tobytes(), SAMPLE_RATE, 1, round(0.2 * SAMPLE_RATE))
+        speaking = asyncio.ensure_future(around.capture_frame(speech))
+        await asyncio.sleep(0.5)
+        speaking.cancel()
+        around.flush()
+        around.clear_buffer()
+        ended = await asyncio.wait_for(around.wait_for_playout(), timeout=1.0)
+        assert (ended.playback_position, ended.interrupted) == (0.0, True)
         assert stage.finished == [(0.0, True)]
+        assert not stage.speech_heard().size
         await stage.sink.aclose()
         await stage.source.aclose()
 

@@ -75,9 +75,9 @@ class _Segment:
 class CallSink(io.AudioOutput):
     """Set as `session.output.audio` before `session.start(..., RoomOptions(audio_output=False))`.
 
-    The framework's contract holds whatever happens: `capture_frame` never waits for playout (only, once, for the
-    caller's subscription), and each segment gets exactly one `playback_finished` with the position that was heard.
-    All moments are seconds of `clock`.
+    The framework's contract holds whatever happens: `capture_frame` never waits, not even for somebody who listens (who
+    is cancelled in it has begun a segment in the outputs around this one that nobody would end), and each segment gets
+    exactly one `playback_finished` with the position that was heard. All moments are seconds of `clock`.
     """
 
     def __init__(
@@ -156,8 +156,6 @@ class CallSink(io.AudioOutput):
         """Takes int16 mono of 24 kHz (more channels are mixed). Raises ValueError for another rate."""
         if frame.sample_rate != SAMPLE_RATE:
             raise ValueError(f"speech comes at {frame.sample_rate} Hz, not at {SAMPLE_RATE} as the sink asks for")
-        if not self._ready.is_set():
-            await self._somebody_listens()
         await super().capture_frame(frame)
         segment = self._capturing
         if segment is None:
@@ -171,13 +169,6 @@ class CallSink(io.AudioOutput):
             samples = samples.reshape(-1, frame.num_channels).mean(axis=1).astype(np.int16)
         segment.pcm += samples.tobytes()
         self._wake.set()
-
-    async def _somebody_listens(self) -> None:
-        try:
-            async with asyncio.timeout(self._subscriber_seconds):
-                await self._ready.wait()
-        except TimeoutError:
-            self._ready.set()  # never started: what is said must end all the same
 
     def flush(self) -> None:
         super().flush()
