@@ -21,6 +21,8 @@ from voiceworker.events import (
     Envelope,
     Event,
     ModelsRouted,
+    SessionEnded,
+    SessionStarted,
     UserTranscript,
 )
 from voiceworker.records import Outcome, Overlap, Position, Records, Turn, migrate, open_records
@@ -60,6 +62,28 @@ async def test_the_session_says_by_which_rule_and_arm_its_models_were_chosen(rec
     session = records.sessions.get("ses_1")
     assert session is not None
     assert (session.rule, session.arm) == ("trial", "trial:cheap")
+
+
+async def test_what_happens_before_the_call_begins_is_told_behind_its_beginning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "voiceworker.call")
+    narrator = narrator_for(StuckSink())
+    narrator.hold()
+    narrator.tell(AgentDucked())
+    narrator.begin(SessionStarted("desk"), ModelsRouted("default", "a", "b", "c"))
+    narrator.tell(AgentSpeechStopped())
+    told = ["session.started", "models.routed", "agent.ducked", "agent.speech_stopped"]
+    assert [record.message for record in caplog.records] == told
+
+
+async def test_what_is_held_is_told_at_the_latest_with_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "voiceworker.call")
+    narrator = narrator_for(StuckSink())
+    narrator.hold()
+    narrator.tell(SessionEnded("error"))
+    narrator.finish()
+    assert [record.message for record in caplog.records] == ["session.ended"]
 
 
 async def test_sentences_answered_turns_and_overlaps_are_kept_in_their_places(records: Records) -> None:

@@ -116,6 +116,7 @@ class Call:
             return self.agent.unheard(heard)
 
         turns.attach(session, unheard)
+        turns.enter_room()
         self.speech.attach(session)
         attendance = Attendance(AttendanceSettings(), time.monotonic())
         narrator = cast("Narrator", self)

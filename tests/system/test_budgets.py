@@ -106,7 +106,7 @@ async def test_a_call_ends_politely_when_its_budget_is_spent_and_a_spent_key_get
 
         async with call_to(rig, emulators, "unbounded", tmp_path, key=key) as call:
             await call.ask(QUESTIONS[0])
-            await dismissed(call, "key", 1, BudgetExceeded, SessionEnded)  # the warning came before the caller did
+            await dismissed(call, "key", 1, BudgetWarned, BudgetExceeded, SessionEnded)
         assert spent < KEY_LIMIT <= spent + sum(cost_by_turn(rig, call.session).values())
         status, body, retry_after = await asked_for(rig, key)
         assert (status, body["code"], body["scope"]) == (429, "budget_spent", "key")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import aiohttp
 from livekit import api, rtc
-from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, room_io
+from livekit.agents import AgentSession, CloseEvent, CloseReason, JobContext, room_io, utils
 
 from voiceworker.config import Settings
 from voiceworker.dispatch import CallRequest
@@ -94,7 +94,7 @@ class Call:
         self._conversation = Conversation(
             context, parts, settings, self._tasks, self._narrator.tell, lambda: self._caller
         )
-        self._listening = False
+        self._listening = asyncio.Event()
         "the session has started: somebody who joins can be greeted"
         self._books = Bookkeeper(
             parts.models.meter,
@@ -123,23 +123,22 @@ class Call:
 
     # --- the whole of it ---
 
-    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: Awaitable[None]) -> None:
+    async def run(self, toolboxes: Mapping[str, Toolbox], connecting: asyncio.Future[None]) -> None:
         """Holds the conversation in the room that `connecting` joins; returns when all of it is over and closed."""
         room = self._context.room
         room.on("participant_connected", self._participant_connected)
         room.on("participant_disconnected", self._participant_disconnected)
         room.on("disconnected", self._room_disconnected)
+        self._narrator.hold()
         self._keeping = self._tasks.spawn(self._narrator.keep(), "records of the narrator")
         self._sending = self._tasks.spawn(self._narrator.send(), "events of the narrator")
         reason: EndReason = "error"
         try:
             await self._conversation.make(toolboxes)
-            await connecting
-            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
-            await self._start()
-            if not await recording:
+            self._attach()
+            if not await self._join(connecting):
                 return
-            self._listening = True
+            self._listening.set()
             if self._context.is_fake_job():  # the framework's console: the caller sits at this terminal
                 self._welcome("console")
             for participant in room.remote_participants.values():
@@ -159,7 +158,7 @@ class Call:
             logger.exception("the beginning of the call was not recorded")  # a call matters more than its record
             return True
 
-    async def _start(self) -> None:
+    def _attach(self) -> None:
         conversation = self._conversation
         conversation.attach()
         self._faults.attach(conversation.session)
@@ -174,10 +173,27 @@ class Call:
         conversation.session.on("close", self._session_closed)
         self._books.attach(conversation.session)
         self._tasks.spawn(self._books.run(), "books of the call")
-        await conversation.start(self._typed, self._request.caller)
-        self._narrator.tell(SessionStarted(agent=self._definition.name))
-        conversation.tell_models()
+
+    async def _join(self, connecting: asyncio.Future[None]) -> bool:
+        """Until the agent is in the room and its session runs. False when the call is over already."""
+        conversation = self._conversation
+        if not conversation.may_start_early:
+            await connecting
+        starting = self._tasks.spawn(conversation.start(self._typed), "start of the session")
+        try:
+            await asyncio.sleep(0)  # it begins
+            await connecting
+            if not starting.done():  # else it has failed
+                conversation.enter_room(self._request.caller)
+            recording = self._tasks.spawn(asyncio.to_thread(self._record_start), "record of the call's beginning")
+            await starting
+        finally:
+            await utils.aio.cancel_and_wait(starting)
+        if not await recording:
+            return False
+        self._narrator.begin(SessionStarted(agent=self._definition.name), conversation.routed())
         self._tasks.spawn(self._faults.prepare(), "what is said when no voice answers")
+        return True
 
     # --- what is said beside the conversation ---
 
@@ -185,6 +201,7 @@ class Call:
         text = message.text.strip()
         if not text:
             return
+        await self._listening.wait()  # it may come while the session starts
         self._attendance.caller_words(time.monotonic())
         self._changed.set()
         try:
@@ -221,7 +238,7 @@ class Call:
         return participant.kind in _CALLER_KINDS
 
     def _participant_connected(self, participant: rtc.RemoteParticipant) -> None:
-        if self._listening and self._is_caller(participant):
+        if self._listening.is_set() and self._is_caller(participant):
             self._welcome(participant.identity)
 
     def _welcome(self, identity: str) -> None:

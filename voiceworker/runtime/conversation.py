@@ -41,7 +41,8 @@ class CallParts:
 
 
 class Conversation:
-    """`await make()` it; in the room `attach()` it, then whoever listens to its `session`, and `await start()` it."""
+    """`await make()` it; `attach()` it, then whoever listens to its `session`, and `await start()` it, which takes as
+    long as joining the room: `enter_room()` when that is done, and before anything else happens in it."""
 
     session: AgentSession[None]
     turns: TurnTaking | None
@@ -159,15 +160,18 @@ class Conversation:
         self._tell(ModelsSwitched("realtime", names.get("realtime", ""), names.get("llm", ""), lost.reason))
 
     def _models_changed(self, engines: EngineBuilder) -> None:
+        self._tell(self._routed(engines))
+
+    def _routed(self, engines: EngineBuilder) -> ModelsRouted:
         names, decision = self._names(engines), self._routing.decision
         stt, llm, tts, realtime = (names.get(role, "") for role in ("stt", "llm", "tts", "realtime"))
-        self._tell(ModelsRouted(decision.rule, stt, llm, tts, realtime, decision.arm))
+        return ModelsRouted(decision.rule, stt, llm, tts, realtime, decision.arm)
 
     @staticmethod
     def _names(engines: EngineBuilder) -> dict[str, str]:
         return {role: str(choice.chosen) for role, choice in engines.choices.items() if choice.usable}
 
-    # --- in the room ---
+    # --- starting it ---
 
     def attach(self) -> None:
         if self.turns is not None:
@@ -175,19 +179,34 @@ class Conversation:
         if self._speech is not None:
             self._speech.attach(self.session)
 
-    async def start(self, typed: TextInputCallback, caller: str) -> None:
-        """`caller`: whom to listen to; empty: whoever comes first."""
+    @property
+    def may_start_early(self) -> bool:
+        """Before the room is joined. A speech-to-speech model that is refused then would be replaced at the moment of
+        the greeting, and while it is nothing can be said."""
+        return self._speech is None
+
+    async def start(self, typed: TextInputCallback) -> None:
+        """Returns when the room is joined, too."""
         assert self._agent is not None, "make() comes first"
         await self.session.start(
             self._agent,
             room=self._context.room,
-            room_options=self._room_options(typed, caller),
+            room_options=self._room_options(typed),
             session_host=False,  # else anybody in the room may read the instructions and mute the agent
             record=False,
         )
         count_heard_words(self.session)
 
-    def _room_options(self, typed: TextInputCallback, caller: str) -> room_io.RoomOptions:
+    def enter_room(self, caller: str) -> None:
+        """Once it is joined, and `start` has begun: from now on the agent can be heard. `caller`: whom to listen to;
+        empty: whoever comes first."""
+        if self.turns is None:
+            return
+        if caller:  # not an option of the room: for that the framework wants it joined before it starts
+            self.session.room_io.set_participant(caller)
+        self.turns.enter_room()
+
+    def _room_options(self, typed: TextInputCallback) -> room_io.RoomOptions:
         options = room_io.RoomOptions(
             text_input=room_io.TextInputOptions(text_input_cb=typed),
             audio_input=room_io.AudioInputOptions(
@@ -200,13 +219,11 @@ class Conversation:
         if self.turns is not None:
             options.audio_output = False  # the session has our own
             options.text_output = room_io.TextOutputOptions(next_in_chain=self.turns.heard)
-        if caller:
-            options.participant_identity = caller
         return options
 
-    def tell_models(self) -> None:
+    def routed(self) -> ModelsRouted:
         """Which models hold the conversation, as it begins; later changes are told by themselves."""
-        self._models_changed(self._engines)
+        return self._routed(self._engines)
 
     def unheard(self, heard: str) -> str:
         """What of the present reply was cut off, when `heard` was heard of it."""

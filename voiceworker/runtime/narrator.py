@@ -46,6 +46,7 @@ class Narrator:
         self._clock = clock
         self._sequence = 0
         self._listener: str | None = None
+        self._held: list[Event] | None = None
         self._to_keep: asyncio.Queue[Envelope | None] = asyncio.Queue()
         self._to_send: asyncio.Queue[Envelope | None] = asyncio.Queue()
 
@@ -53,7 +54,20 @@ class Narrator:
         """The participant whose client gets the events; None while there is nobody."""
         self._listener = identity
 
+    def hold(self) -> None:
+        """The call is about to begin: what is told from now on waits for `begin`."""
+        self._held = []
+
+    def begin(self, *events: Event) -> None:
+        """Tells these, then what was held."""
+        held, self._held = self._held or [], None
+        for event in (*events, *held):
+            self.tell(event)
+
     def tell(self, event: Event) -> None:
+        if self._held is not None:
+            self._held.append(event)
+            return
         self._sequence += 1
         envelope = Envelope(self._session, self._sequence, self._clock(), event)
         logger.info(event.type, extra={"event": envelope.to_json()})
@@ -65,6 +79,7 @@ class Narrator:
 
     def finish(self) -> None:
         """No event comes after this; `keep` and `send` return once all is delivered."""
+        self.begin()
         self._to_keep.put_nowait(None)
         self._to_send.put_nowait(None)
 

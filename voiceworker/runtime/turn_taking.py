@@ -145,6 +145,9 @@ class TurnTaking:
         self._speculator.attach(session)
         session.on("user_state_changed", self._user_state_changed)
         session.on("conversation_item_added", self._item_added)
+
+    def enter_room(self) -> None:
+        """Once the room is joined."""
         self._tasks.spawn(self.sink.start(), "the agent's track")
         self._meter.start(self._tasks)
 

@@ -150,6 +150,7 @@ class _Wiring:
             user_away_timeout=None,
         )
         turns.attach(session, receptionist.unheard)
+        turns.enter_room()
         self._listen(session, receptionist, turns)
         in_step = TranscriptSynchronizer(next_in_chain_audio=turns.sink, next_in_chain_text=turns.heard)
         session.input.audio = self.mouth
