@@ -197,6 +197,15 @@ async def test_every_screen_is_usable_by_all(
 
 
 _JOIN_BY_TOKEN_SOURCE = """async () => {
+  const connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...given) { super(...given); connections.push(this); }
+  };
+  const protocols = async (connection) => {
+    const stats = await connection.getStats();
+    const used = [...stats.values()].filter((one) => one.type === "transport" && one.selectedCandidatePairId);
+    return used.map((one) => stats.get(stats.get(one.selectedCandidatePairId).localCandidateId).protocol);
+  };
   const { ParticipantKind, Room, RoomEvent, TokenSource } = LivekitClient;
   const source = TokenSource.endpoint(`${location.origin}/v1/realtime/sessions`);
   const { serverUrl, participantToken } = await source.fetch({ participantName: "Ada", agentName: "frontdesk" });
@@ -210,6 +219,7 @@ _JOIN_BY_TOKEN_SOURCE = """async () => {
     me: room.localParticipant.identity,
     room: room.name,
     session: room.localParticipant.attributes["vw.session"],
+    protocols: [...new Set((await Promise.all(connections.map(protocols))).flat())],
   };
   await room.disconnect();
   return joined;
@@ -224,3 +234,4 @@ async def test_livekit_client_joins_by_its_own_token_source(stack: RunningStack,
         assert joined["agent"] == agent_identity(joined["session"])
         assert joined["room"] == joined["session"]
         assert joined["me"].startswith("caller-")
+        assert joined["protocols"] == ["udp"]

@@ -113,7 +113,6 @@ def sfu_configuration(settings: Settings, file: Path = ROOT / "livekit.yaml") ->
         "tcp_port": settings.sfu_tcp_port,
         "udp_port": settings.sfu_udp_port,
         "node_ip": settings.sfu_host,
-        "stun_servers": [f"{settings.sfu_host}:{settings.sfu_udp_port}"],
     }
     if settings.sfu_host.startswith("127."):
         rtc |= {"enable_loopback_candidate": True, "interfaces": {"includes": ["lo"]}}
