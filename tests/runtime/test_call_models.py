@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,18 @@ async def test_each_list_becomes_a_chain_of_what_is_paid_for_metered_and_what_is
     assert [type(link.engine) for link in thinking.links] == [MeteredLLM, MeteredLLM]
     assert [type(link.engine) for link in speaking.links] == [MeteredTTS, espeak.TTS]
     await call.aclose()
+
+
+def test_a_waiting_process_has_made_the_engines_before_a_loop_runs(build: Build) -> None:
+    call, engines = build(PREFERRED)
+    engines.warm_up()
+    ahead = engines.hearing(), engines.thinking(), engines.speaking()
+
+    async def answer() -> None:
+        assert (engines.hearing(), engines.thinking(), engines.speaking()) == ahead
+        await call.aclose()
+
+    asyncio.run(answer())
 
 
 async def test_a_paid_recogniser_is_gated_unless_the_agent_says_no(build: Build) -> None:

@@ -58,6 +58,7 @@ class EngineBuilder:
         self.voice_detector = inference.VAD(min_silence_duration=VAD_SILENCE_SECONDS)
         self._assembly = assembly or Assembly()
         self._hearing: stt.STT[Any] | None = None
+        self._thinking: llm.LLM[Any] | None = None
         self._voice: tts.TTS[Any] | None = None
         rules: script.Script | None = None
         if definition.script:
@@ -73,12 +74,17 @@ class EngineBuilder:
                 engine.build()
 
     def warm_up(self) -> None:
-        """Loads ahead what takes long to load; returns at once."""
-        hearing, voice = self.choices.get("stt"), self.choices.get("tts")
+        """Makes the engines, and loads what takes long to load; returns at once. No connection is made. Raises
+        ValueError, OSError when one cannot be made."""
+        hearing, thinking, voice = (self.choices.get(role) for role in ("stt", "llm", "tts"))
         if hearing and hearing.usable:
             self.hearing().prewarm()
-        if voice and voice.usable and PROVIDERS[voice.chosen.provider].weights:
-            self.speaking().prewarm()
+        if thinking and thinking.usable:
+            self.thinking()
+        if voice and voice.usable:
+            self.speaking()
+            if PROVIDERS[voice.chosen.provider].weights:
+                self.speaking().prewarm()
 
     def check(self, role: Role) -> None:
         """Makes each engine of the role once. Raises ValueError, OSError when the leading one cannot be made.
@@ -103,7 +109,9 @@ class EngineBuilder:
         return self._hearing
 
     def thinking(self) -> llm.LLM[Any]:
-        return self._assembly.thinking(self._links("llm", make_thinking))
+        if self._thinking is None:
+            self._thinking = self._assembly.thinking(self._links("llm", make_thinking))
+        return self._thinking
 
     def speaking(self) -> tts.TTS[Any]:
         if self._voice is None:

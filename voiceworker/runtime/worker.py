@@ -29,6 +29,7 @@ from voiceworker.dispatch import (
     agent_identity,
     new_session_id,
 )
+from voiceworker.policy.backchannels import lexicon_of
 from voiceworker.prices import load_prices
 from voiceworker.records import Records, migrate, open_records
 from voiceworker.records.budgets import BudgetDesk
@@ -41,6 +42,7 @@ from voiceworker.runtime.call_models import CallModels
 from voiceworker.runtime.checks import definition_check
 from voiceworker.runtime.conversation import CallParts
 from voiceworker.runtime.engines import EngineBuilder
+from voiceworker.runtime.first_uses import have_first_uses_behind
 from voiceworker.runtime.routed_engines import current_load, routed_engines
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.toolbox import Toolbox
@@ -117,12 +119,14 @@ class _Setup:
         # A signal to the whole process group must not cut the calls of a worker that drains: it ends its jobs itself.
         if threading.current_thread() is threading.main_thread():  # the framework's console runs jobs in threads
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        have_first_uses_behind()
         settings = self._settings
         catalog = agent_catalog(settings, definition_check(settings, self._toolboxes))
         process.userdata["catalog"] = catalog
         definition = catalog.get(settings.default_agent)
         if definition is None:
             return  # a call for another agent can still be taken
+        lexicon_of(definition.language)
         models = process.userdata["models"] = CallModels(settings, load_prices(settings.prices_file))
         try:
             engines = models.engines(definition)

@@ -17,6 +17,8 @@ from voiceworker.lab.bench.tickets import Tickets
 
 EVERY_SECONDS = 0.5
 LARGEST_SPREAD_SECONDS = 0.015
+_SETTLE_SECONDS = 4.0
+"the jitter buffer has then got rid of what it gathered while the connection was made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ async def calibrate(tickets: Tickets, clicks: int) -> Calibration:
     room = f"calibration-{secrets.token_urlsafe(6)}"
     async with Line(tickets.ticket(room)) as sender, Line(tickets.ticket(room)) as listener:
         await listener.until(lambda: listener.subscribed_at is not None, 10)
-        await asyncio.sleep(1)  # until the jitter buffer has settled
+        await asyncio.sleep(_SETTLE_SECONDS)
         sent = []
         for _ in range(clicks):
             said = await sender.say(click())
