@@ -112,11 +112,11 @@ class Ear:
 class Stage:
     """A sink on a virtual clock, as the framework and the driver use it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, sink: type[CallSink] = CallSink, **settings: Any) -> None:
         self.loop = asyncio.get_running_loop()
         self.source = TickingSource()
         self.ear = Ear()
-        self.sink = CallSink(
+        self.sink = sink(
             cast("rtc.Room", None),
             listener=self.ear,
             source=self.source,
@@ -447,6 +447,31 @@ def test_closing_in_the_middle_ends_the_segment_and_later_speech_ends_at_once() 
         assert len(stage.finished) == 2
 
     on_stage(story)
+
+
+class Awaited(CallSink):
+    """The caller subscribes after a second."""
+
+    async def _find_subscriber(self) -> None:
+        await asyncio.sleep(1.0)
+
+
+def test_what_was_said_before_somebody_listens_is_heard_whole_when_somebody_does() -> None:
+    async def play() -> None:
+        stage = Stage(sink=Awaited)
+        starting = asyncio.ensure_future(stage.sink.start())
+        speech = counted(0.2)
+        await stage.say(speech)
+        began = stage.loop.time()
+        await asyncio.wait_for(stage.sink.wait_for_playout(), timeout=5.0)
+        assert stage.started[0] - began == pytest.approx(1.0, abs=0.02)
+        assert np.array_equal(stage.speech_heard(), speech)
+        await starting
+        await stage.sink.aclose()
+        await stage.source.aclose()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(play())
 
 
 class Around(io.AudioOutput):

@@ -124,13 +124,9 @@ class CallSink(io.AudioOutput):
         Raises PublishTrackError when the room takes no track; speech is played to nobody then.
         """
         self._tasks.spawn(self._play(), "the agent's voice")
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         try:
             async with asyncio.timeout(self._subscriber_seconds):
-                if isinstance(source := self._queue.source, rtc.AudioSource):
-                    track = rtc.LocalAudioTrack.create_audio_track(TRACK_NAME, source)
-                    publication = await self._room.local_participant.publish_track(track, options)
-                    await publication.wait_for_subscription()
+                await self._find_subscriber()
         except TimeoutError:
             logger.warning("nobody listens to the agent after %g s: it speaks anyway", self._subscriber_seconds)
         except PublishTrackError:
@@ -138,6 +134,14 @@ class CallSink(io.AudioOutput):
             raise
         finally:
             self._ready.set()
+            self._wake.set()  # for what has been captured by now
+
+    async def _find_subscriber(self) -> None:
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        if isinstance(source := self._queue.source, rtc.AudioSource):
+            track = rtc.LocalAudioTrack.create_audio_track(TRACK_NAME, source)
+            publication = await self._room.local_participant.publish_track(track, options)
+            await publication.wait_for_subscription()
 
     async def aclose(self) -> None:
         """Ends what is being said, without a sound; leaves no task. Segments that are open are reported finished."""
