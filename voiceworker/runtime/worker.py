@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from livekit.agents import AgentServer, AutoSubscribe, JobContext, JobProcess, JobRequest
+from livekit.agents import AgentServer, AutoSubscribe, JobContext, JobProcess, JobRequest, tokenize
+from livekit.agents.utils import http_context
 from livekit.agents.worker import ServerEnvOption
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -42,7 +43,6 @@ from voiceworker.runtime.call_models import CallModels
 from voiceworker.runtime.checks import definition_check
 from voiceworker.runtime.conversation import CallParts
 from voiceworker.runtime.engines import EngineBuilder
-from voiceworker.runtime.first_uses import have_first_uses_behind
 from voiceworker.runtime.routed_engines import current_load, routed_engines
 from voiceworker.runtime.tasks import Tasks
 from voiceworker.runtime.toolbox import Toolbox
@@ -61,9 +61,17 @@ _MEMORY_LIMIT_MEGABYTES = 1500
 _SFU_TARGET_LOAD = 0.7
 "agents.target_load of livekit-server, by default"
 
-_SHARED_MODULES = ("voiceworker.runtime.worker", "sqlalchemy.dialects.sqlite", "dateparser")
+_SHARED_MODULES = (
+    "voiceworker.runtime.worker",
+    "sqlalchemy.dialects.sqlite",
+    "dateparser",
+    # those that libraries import at their first use
+    "anyio._backends._asyncio",
+    "numpy.fft",
+    "openai.resources.models",
+)
 """Imported once, before processes are forked: each would spend half a second of a core on them, just when the call
-whose place it takes is joining its room."""
+whose place it takes is joining its room, and more on the way to its own caller's greeting."""
 
 _IDLE_PROCESSES = 2
 "calls that can start at once without waiting for a process; each costs its private memory only"
@@ -119,7 +127,9 @@ class _Setup:
         # A signal to the whole process group must not cut the calls of a worker that drains: it ends its jobs itself.
         if threading.current_thread() is threading.main_thread():  # the framework's console runs jobs in threads
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        have_first_uses_behind()
+        # the first use of both is slow: syllables pace the captions, certificates are read for all that share a session
+        tokenize.basic.hyphenate_word("ready")
+        http_context._create_ssl_context()
         settings = self._settings
         catalog = agent_catalog(settings, definition_check(settings, self._toolboxes))
         process.userdata["catalog"] = catalog
