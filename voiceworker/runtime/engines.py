@@ -82,9 +82,9 @@ class EngineBuilder:
         if thinking and thinking.usable:
             self.thinking()
         if voice and voice.usable:
-            self.speaking()
+            speaking = self.speaking()
             if PROVIDERS[voice.chosen.provider].weights:
-                self.speaking().prewarm()
+                speaking.prewarm()
 
     def check(self, role: Role) -> None:
         """Makes each engine of the role once. Raises ValueError, OSError when the leading one cannot be made.

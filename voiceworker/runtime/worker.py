@@ -136,7 +136,7 @@ class _Setup:
         definition = catalog.get(settings.default_agent)
         if definition is None:
             return  # a call for another agent can still be taken
-        lexicon_of(definition.language)
+        lexicon_of(definition.language)  # read and kept for the call
         models = process.userdata["models"] = CallModels(settings, load_prices(settings.prices_file))
         try:
             engines = models.engines(definition)
